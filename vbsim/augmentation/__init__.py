@@ -1,0 +1,1 @@
+"""Augmentation: where the cement goes and how much of it."""

@@ -1,0 +1,1 @@
+"""Finite elements: loads, operators, multigrid, linear solves, recovery of stress."""

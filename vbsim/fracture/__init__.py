@@ -1,0 +1,1 @@
+"""Fractures: shapes that map an intact specimen to a fractured one."""

@@ -1,0 +1,1 @@
+"""Compiled kernels: NumPy arrays in, arrays out; nothing here knows a unit or raises."""

@@ -1,0 +1,5 @@
+"""Materials: stiffness fields, bone laws, cements."""
+
+from vbsim.materials.field import StiffnessField, UnitStiffness
+
+__all__ = ["StiffnessField", "UnitStiffness"]

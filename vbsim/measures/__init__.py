@@ -1,0 +1,1 @@
+"""Measures: a specimen and a response give a quantity with a unit."""

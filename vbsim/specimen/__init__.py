@@ -1,0 +1,1 @@
+"""The specimen: a vertebra sampled on a grid, and its loading caps."""

@@ -1,0 +1,1 @@
+"""Studies: case files, the pipeline that runs them, the results they leave."""

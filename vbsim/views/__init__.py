@@ -1,0 +1,1 @@
+"""Views: figures of a study."""
