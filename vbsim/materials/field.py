@@ -1,8 +1,8 @@
 """Stiffness of every voxel as a sum of a few unit materials, each with its own scalar field.
 
 One scalar modulus cannot hold bone (nu 0.3), PMMA (0.33) and silicone (0.48), nor orthotropic bone
-beside isotropic cement. A voxel's stiffness is therefore ``sum_k modulus[k] * C_k`` over two to four
-unit materials ``C_k`` that hold for the whole body.
+beside isotropic cement. A voxel's stiffness is therefore ``sum_k modulus[k] * C_k`` over one to
+four unit materials ``C_k`` that hold for the whole body.
 """
 
 from __future__ import annotations
