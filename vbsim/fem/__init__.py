@@ -1,1 +1,22 @@
 """Finite elements: loads, operators, multigrid, linear solves, recovery of stress."""
+
+from vbsim.fem.linear import Settings, forecast_bytes, respond, solve, solve_modes
+from vbsim.fem.loads import TESTS, Compression, Flexion, LateralBending, LoadCase
+from vbsim.fem.response import PlatenModes, Response, SolverReport, Status
+
+__all__ = [
+    "Compression",
+    "Flexion",
+    "LateralBending",
+    "LoadCase",
+    "TESTS",
+    "Settings",
+    "solve",
+    "solve_modes",
+    "respond",
+    "forecast_bytes",
+    "Response",
+    "PlatenModes",
+    "SolverReport",
+    "Status",
+]

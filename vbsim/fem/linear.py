@@ -1,0 +1,148 @@
+"""Linear elastic tests: three unit motions of the platen, combined into any load case."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from vbsim.checks import NotConverged, require
+from vbsim.fem.krylov import ConjugateGradients
+from vbsim.fem.loads import Lateral, LoadCase
+from vbsim.fem.multigrid import Multigrid
+from vbsim.fem.operators import Team
+from vbsim.fem.problem import PlatenProblem, Solid
+from vbsim.fem.response import PlatenModes, Response, SolverReport, Status
+
+__all__ = ["Settings", "solve", "solve_modes", "respond", "forecast_bytes"]
+
+DEFAULT_TOLERANCE = 1e-9
+
+
+class Settings(NamedTuple):
+    """How to solve.
+
+    Attributes
+    ----------
+    tolerance : float
+        Relative residual ``|b - A x| / |b|`` of every motion.
+    max_iterations : int
+        Bound on the iterations of each motion.
+    threads : int or None
+        Threads; by default all cores. Results do not depend on it.
+    """
+
+    tolerance: float = DEFAULT_TOLERANCE
+    max_iterations: int = 400
+    threads: int | None = None
+
+
+DEFAULTS = Settings()
+
+
+def solve(body: Solid, load: LoadCase, *, settings: Settings = DEFAULTS) -> Response:
+    """Test a body under one load case.
+
+    For several load cases on one body use `solve_modes` once and `respond` for each.
+
+    Raises
+    ------
+    NotConverged
+        If the iteration stops short or nothing joins the platens.
+    """
+    return respond(solve_modes(body, lateral=load.lateral, settings=settings), load)
+
+
+def respond(modes: PlatenModes, load: LoadCase) -> Response:
+    """Combine the unit motions of a body into its response to a load case."""
+    require(modes.lateral == load.lateral, "lateral", load.lateral, f"{modes.lateral!r} as solved")
+    amplitudes, forces = load.motion(modes.stiffness)
+    displacement = np.tensordot(amplitudes, modes.displacement_mm, axes=1)
+    lower, upper = np.tensordot(amplitudes, modes.reactions_n, axes=1)
+    error = float(np.abs(lower + upper).max() / max(np.abs(upper).max(), np.abs(lower).max()))
+    displacement.flags.writeable = False
+    return Response(
+        test=load.label(),
+        platen=load.platen,
+        status=Status.CONVERGED,
+        motion=amplitudes,
+        force_n=float(forces[0]),
+        moment_n_mm=forces[1:],
+        displacement_mm=displacement,
+        equilibrium_error=error,
+        report=modes.report,
+    )
+
+
+def forecast_bytes(shape: tuple[int, int, int], n_units: int) -> int:
+    """Return the memory that `solve_modes` needs above its arguments, bytes.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Cells (n_z, n_y, n_x) between the platens.
+    n_units : int
+        Unit materials.
+    """
+    points = float(np.prod(np.array(shape) + 1))
+    cells = float(np.prod(shape))
+    outer = points * 3 * 8 * (6 + 3) + cells * 8 * n_units + points * 3
+    inner = (points * 3 * 4 * 5 + cells * 4 * n_units + points * 3) * 8.0 / 7.0
+    return int(outer + inner)
+
+
+def solve_modes(
+    body: Solid,
+    *,
+    lateral: Lateral = "held",
+    settings: Settings = DEFAULTS,
+    progress: Callable[[str], None] | None = None,
+) -> PlatenModes:
+    """Solve three unit motions of the upper platen over the fixed lower one.
+
+    Parameters
+    ----------
+    body : Solid
+        Body with platen node sets.
+    lateral : {"held", "sliding"}
+        Whether platen points may move sideways.
+    settings : Settings
+        Tolerance, threads.
+    progress : callable, optional
+        Told once per motion what is happening.
+
+    Raises
+    ------
+    NotConverged
+        If the iteration stops short or nothing joins the platens.
+    InvalidInput
+        If the body has no platen node sets.
+    """
+    begun = time.perf_counter()
+    problem = PlatenProblem(body, lateral, Team(settings.threads))
+    solver = ConjugateGradients(problem.operator, Multigrid(problem.single_operator()))
+    outcomes, fields = [], []
+    for name, descent in problem.lifts():
+        if progress is not None:
+            progress(name)
+        field, outcome = problem.solve(
+            solver, descent, tolerance=settings.tolerance, limit=settings.max_iterations
+        )
+        outcomes.append(outcome)
+        fields.append(field)
+    report = SolverReport(
+        iterations=tuple(outcome.iterations for outcome in outcomes),
+        relative_residual=max(outcome.relative_residual for outcome in outcomes),
+        n_dof=problem.operator.n_dof,
+        seconds=time.perf_counter() - begun,
+    )
+    if not all(outcome.converged for outcome in outcomes):
+        raise NotConverged(
+            f"the solver stopped at a relative residual of {report.relative_residual:.1e} after "
+            f"{max(report.iterations)} iterations (wanted {settings.tolerance:.0e}): "
+            f"{Status.STALLED.value}",
+            report,
+        )
+    return problem.modes(fields, report)

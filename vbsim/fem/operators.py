@@ -1,0 +1,277 @@
+"""Operators: the stiffness of a body as something that multiplies, with or without a matrix."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vbsim.kernels import voxel
+from vbsim.materials.field import UnitStiffness
+
+__all__ = ["Operator", "Team", "VoxelOperator", "constants_table", "cell_matrices"]
+
+FloatArray = NDArray[np.float64]
+Array = NDArray[Any]
+
+# Below this many points a product is cheaper than waking a thread.
+_POINTS_WORTH_A_THREAD = 20_000
+_POWER_ITERATIONS = 8
+
+
+class Operator(Protocol):
+    """The stiffness of a body."""
+
+    def product(self, u: Array, out: Array) -> float:
+        """Set ``out = A u`` at free points, 0 elsewhere; return ``u . out``."""
+
+    def reactions(self, u: Array, out: Array) -> None:
+        """Set ``out = A u`` at every point."""
+
+
+class Team:
+    """Threads that share the point planes of a grid.
+
+    Parameters
+    ----------
+    threads : int or None
+        Number of threads; by default the cores this process may use. Results do not depend on it.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+
+    def run(self, work: Callable[[int, int, int], None], n_planes: int, n_points: int) -> None:
+        """Call ``work(member, start, stop)`` so that the planes are shared out."""
+        members = min(self.threads, n_planes)
+        if self._pool is None or members < 2 or n_points < _POINTS_WORTH_A_THREAD:
+            work(0, 0, n_planes)
+            return
+        cuts = [n_planes * k // members for k in range(members + 1)]
+        jobs = [self._pool.submit(work, k, cuts[k], cuts[k + 1]) for k in range(1, members)]
+        work(0, cuts[0], cuts[1])
+        for job in jobs:
+            job.result()
+
+
+def constants_table(
+    units: tuple[UnitStiffness, ...], cell_mm: tuple[float, float, float]
+) -> FloatArray:
+    """Return the kernel's constants of each unit material for covariant vectors, (K, 20).
+
+    Parameters
+    ----------
+    units : tuple of UnitStiffness
+        Unit materials.
+    cell_mm : tuple of float
+        Cell size (x, y, z), mm; also the factors of the covariant components.
+    """
+    # A parity sum over eight corners is 4 edges times a derivative, and a covariant component is
+    # an edge times a displacement: strain ij = 1 / (4 h_i h_j) * parity sums.
+    h_x, h_y, h_z = cell_mm
+    normal = np.array([1.0 / h_x**2, 1.0 / h_y**2, 1.0 / h_z**2]) / 4.0
+    pairs = [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]
+    products = [normal[i] * normal[j] for i, j in pairs]
+    shears = [normal[1] * normal[2], normal[0] * normal[2], normal[0] * normal[1]]
+    weights = float(np.prod(cell_mm)) * np.array(products + shears)
+    table = np.empty((len(units), 20))
+    for row, unit in zip(table, units, strict=True):
+        row[:9] = weights * np.array(unit.mean)
+        row[9:18] = weights * np.array(unit.bending) / 3.0
+        row[18:] = 1.0 / 3.0, 1.0
+    return table
+
+
+_PARITIES = ("x", "y", "xy", "z", "xz", "yz", "xyz")
+
+
+def _parity_transform() -> FloatArray:
+    """Return the signs of the 21 straining parity sums over 24 corner components, (21, 24).
+
+    Corners run x fastest, then y, then z; components outermost.
+    """
+    corners = np.array([(i % 2, i // 2 % 2, i // 4) for i in range(8)]) * 2.0 - 1.0
+    signs = {p: np.prod([corners[:, "xyz".index(a)] for a in p], axis=0) for p in _PARITIES}
+    transform = np.zeros((21, 24))
+    for c in range(3):
+        for k, p in enumerate(_PARITIES):
+            transform[7 * c + k, 8 * c : 8 * c + 8] = signs[p]
+    return transform
+
+
+def cell_matrices(table: FloatArray) -> FloatArray:
+    """Return the dense stiffness of a cell of each unit material, (K, 24, 24).
+
+    Rows run over components (outermost), then corners with x fastest.
+    """
+    transform = _parity_transform()
+    at = {f"{c}{p}": 7 * i + k for i, c in enumerate("xyz") for k, p in enumerate(_PARITIES)}
+    blocks = []
+    for t in table:
+        block = np.zeros((21, 21))
+
+        def couple(first: str, second: str, weight: float, block: FloatArray = block) -> None:
+            i, j = at[first], at[second]
+            block[i, j] += weight
+            if i != j:
+                block[j, i] += weight
+
+        # Voigt strain i as parity sums, for each polynomial it multiplies: 1, xi, eta, zeta, ...
+        modes = (
+            (("xx", "yy", "zz"), ("yz+zy", "xz+zx", "xy+yx"), 0, 1.0),
+            (("", "yxy", "zxz"), ("yxz+zxy", "xxz", "xxy"), 9, 1.0),
+            (("xxy", "", "zyz"), ("yyz", "xyz+zxy", "yxy"), 9, 1.0),
+            (("xxz", "yyz", ""), ("zyz", "zxz", "xyz+yxz"), 9, 1.0),
+            (("", "", "zxyz"), ("yxyz", "xxyz", ""), 9, 1.0 / 3.0),
+            (("xxyz", "", ""), ("", "zxyz", "yxyz"), 9, 1.0 / 3.0),
+            (("", "yxyz", ""), ("zxyz", "", "xxyz"), 9, 1.0 / 3.0),
+        )
+        for normals, shears, first, share in modes:
+            pairs = [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]
+            for (i, j), weight in zip(pairs, t[first : first + 6], strict=True):
+                if normals[i] and normals[j]:
+                    couple(normals[i], normals[j], share * weight)
+            for terms, weight in zip(shears, t[first + 6 : first + 9], strict=True):
+                names = [name for name in terms.split("+") if name]
+                for i, name in enumerate(names):
+                    for other in names[i:]:
+                        couple(name, other, share * weight)
+        blocks.append(transform.T @ block @ transform)
+    return np.array(blocks)
+
+
+class VoxelOperator:
+    """Stiffness of a regular grid of cells, as `kernels.voxel` multiplies it.
+
+    Vectors are covariant: displacement times the grid's spacing, component by component.
+
+    Parameters
+    ----------
+    units : tuple of UnitStiffness
+        Unit materials, length K.
+    moduli : (K, n_z, n_y, n_x) float32 or float64, MPa
+        Scalar field of each; the type decides that of the arithmetic.
+    cell_mm : tuple of float
+        Cell size (x, y, z).
+    fixed : (3, n_z + 1, n_y + 1, n_x + 1) bool
+        Constrained components. Points without stiffness are left out by themselves.
+    team : Team
+        Threads.
+    """
+
+    def __init__(
+        self,
+        units: tuple[UnitStiffness, ...],
+        moduli: Array,
+        cell_mm: tuple[float, float, float],
+        *,
+        fixed: NDArray[np.bool_],
+        team: Team,
+    ) -> None:
+        self.units = units
+        self.moduli = np.ascontiguousarray(moduli)
+        self.cell_mm = cell_mm
+        self.fixed = fixed
+        self.team = team
+        self.dtype = self.moduli.dtype
+        self.table = constants_table(units, cell_mm)
+        self._table = self.table.astype(self.dtype)
+        n_z, n_y, n_x = moduli.shape[1:]
+        self.shape = (3, n_z + 1, n_y + 1, n_x + 1)
+        self.n_points = (n_z + 1) * (n_y + 1) * (n_x + 1)
+        members = min(team.threads, n_z + 1)
+        self._planes = np.zeros((members, 2, 3, n_y + 1, n_x + 1), self.dtype)
+        self._work = np.zeros((members, voxel.work_shape()), self.dtype)
+        self._sums = np.zeros(n_z + 1)
+        self._nothing = np.zeros((3, 0, 0, 0), self.dtype)
+        self.dinv = self._inverse_diagonal()
+
+    @property
+    def n_dof(self) -> int:
+        """Number of free components of points with material."""
+        return int(np.count_nonzero(self.dinv))
+
+    @cached_property
+    def largest_eigenvalue(self) -> float:
+        """Upper end of the spectrum of ``D^-1 A``: power iteration from a fixed start, + 10 %."""
+        x = np.random.default_rng(0).standard_normal(self.shape, dtype=np.float32)
+        x = x.astype(self.dtype, copy=False)
+        out = np.empty_like(x)
+        size = 1.0
+        for _ in range(_POWER_ITERATIONS):
+            np.copyto(x, 0, where=self.dinv == 0)
+            x *= self.dtype.type(1.0 / max(float(np.sqrt(np.vdot(x, x))), 1e-30))
+            self.product(x, out)
+            out *= self.dinv
+            x, out = out, x
+            size = float(np.sqrt(np.vdot(x, x)))
+        return 1.1 * size
+
+    def product(self, u: Array, out: Array) -> float:
+        """Set ``out = A u`` at free points, 0 elsewhere; return ``u . out``."""
+        self._run(u, 0, out)
+        return float(self._sums.sum())
+
+    def residual(self, u: Array, b: Array, out: Array) -> None:
+        """Set ``out = b - A u`` at free points, 0 elsewhere; `out` may be `b`."""
+        self._run(u, 1, out, b)
+
+    def chebyshev(self, u: Array, b: Array, out: Array, x: Array, c: tuple[float, float]) -> None:
+        """``b <- b - A u``, ``out = c[0] u + c[1] D^-1 b``, ``x += out``."""
+        self._run(u, 2, out, b, x, c)
+
+    def reactions(self, u: Array, out: Array) -> None:
+        """Set ``out = A u`` at every point."""
+        self._run(u, 3, out)
+
+    def _run(
+        self,
+        u: Array,
+        mode: int,
+        out: Array,
+        b: Array | None = None,
+        x: Array | None = None,
+        c: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        nothing = self._nothing
+        coefficients = np.array(c, self.dtype)
+
+        def slab(member: int, start: int, stop: int) -> None:
+            voxel.product(
+                u,
+                self.moduli,
+                self._table,
+                start,
+                stop,
+                self._planes[member],
+                self._work[member],
+                mode,
+                nothing if b is None else b,
+                out,
+                self.dinv,
+                nothing if x is None else x,
+                coefficients,
+                self._sums,
+            )
+
+        self.team.run(slab, self.shape[1], self.n_points)
+
+    def _inverse_diagonal(self) -> Array:
+        weights = np.diagonal(cell_matrices(self.table), axis1=1, axis2=2)[:, ::8]
+        out = np.zeros(self.shape, self.dtype)
+        w = np.ascontiguousarray(weights, dtype=self.dtype)
+
+        def slab(_: int, start: int, stop: int) -> None:
+            voxel.diagonal(self.moduli, w, start, stop, out)
+
+        self.team.run(slab, self.shape[1], self.n_points)
+        with np.errstate(divide="ignore"):
+            np.divide(1.0, out, out=out, where=out > 0)
+        out[self.fixed] = 0
+        return out
