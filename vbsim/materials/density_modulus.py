@@ -74,7 +74,7 @@ def bone_volume_fraction(vbmd_mg_cm3: ArrayLike) -> FloatArray:
     0.1
     """
     full = value("bone.density.tissue_mineral_mg_cm3")
-    return np.clip(np.asarray(vbmd_mg_cm3, dtype=np.float64) / full, 0.0, 1.0)
+    return np.asarray(np.clip(np.asarray(vbmd_mg_cm3, dtype=np.float64) / full, 0.0, 1.0))
 
 
 def density_law(name: LawName) -> DensityLaw:
@@ -155,7 +155,7 @@ def _convert(vbmd_mg_cm3: FloatArray, measure: DensityMeasure) -> FloatArray:
         return vbmd_mg_cm3 / 1000.0  # mg/cm3 to g/cm3
     bvtv = vbmd_mg_cm3 / value("bone.density.tissue_mineral_mg_cm3")
     if measure is DensityMeasure.BVTV:
-        return bvtv
+        return np.asarray(bvtv)
     return np.asarray(bvtv * value("bone.density.tissue_density_g_cm3"))
 
 

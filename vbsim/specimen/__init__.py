@@ -1,5 +1,6 @@
 """The specimen: a vertebra sampled on a grid, and its loading caps."""
 
+from vbsim.specimen.potting import Potting, pot_as_drawn, surface_points
 from vbsim.specimen.specimen import Specimen, TissueLabel
 from vbsim.specimen.tissue import BoneSource, CapMaterial, CementField, Ends, Tissue
 
@@ -8,7 +9,10 @@ __all__ = [
     "CapMaterial",
     "CementField",
     "Ends",
+    "Potting",
     "Specimen",
     "Tissue",
     "TissueLabel",
+    "pot_as_drawn",
+    "surface_points",
 ]

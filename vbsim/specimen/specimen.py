@@ -283,7 +283,7 @@ class Specimen:
     @property
     def bone_mineral_mg(self) -> float:
         """Mineral of the body (trabecular, shell and endplates; no arch), mg."""
-        dense = value("bone.shell.mineral_mg_cm3")
+        dense = float(value("bone.shell.mineral_mg_cm3"))
         trabecular = float((self.tissue.trabecular * np.maximum(self.vbmd_mg_cm3, 0.0)).sum())
         membranes = dense * float(self.tissue.shell.sum() + self.tissue.endplate.sum())
         return (trabecular + membranes) * self.domain.cell_volume_mm3 / 1000.0
@@ -297,7 +297,7 @@ class Specimen:
         outside = np.maximum(1.0 - self.tissue.bone - self.tissue.cap - cleft, 0.0)
         tissue = self.tissue
         parts = (outside, tissue.trabecular, tissue.shell, tissue.endplate, tissue.arch, tissue.cap)
-        result = np.argmax(np.stack(parts), axis=0).astype(np.uint8)
+        result: NDArray[np.uint8] = np.argmax(np.stack(parts), axis=0).astype(np.uint8)
         result[cleft > np.max(np.stack(parts), axis=0)] = TissueLabel.CLEFT
         for filling in self.fillings:
             result[(filling.saturation >= 0.5) & (outside < 0.5)] = TissueLabel.CEMENT

@@ -70,7 +70,7 @@ def _basis(specimen: Specimen) -> _Basis:
         ratios.add(bone.poisson)
     if is_isotropic and len(ratios) == 1:
         return _Basis((isotropic_unit(bone.poisson),), np.ones(1))
-    units = (LAMBDA, MU)
+    units: tuple[UnitStiffness, ...] = (LAMBDA, MU)
     if any(ratio > _LOCKING_POISSON for ratio in ratios):
         units = (LAMBDA, LAMBDA_MEAN, MU)
     if is_isotropic:
