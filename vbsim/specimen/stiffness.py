@@ -43,6 +43,13 @@ class _Basis(NamedTuple):
         return np.array([parts.get(unit, 0.0) for unit in self.units])
 
 
+class _Share(NamedTuple):
+    """Share of each voxel's trabecular bone, and of its cleft, that one filling has taken."""
+
+    bone: FloatArray
+    cleft: FloatArray
+
+
 def compartment_fields(specimen: Specimen) -> dict[str, StiffnessField]:
     """Return the stiffness of each compartment, in the same units; they sum to the whole."""
     basis = _basis(specimen)
@@ -85,7 +92,7 @@ def _parts(specimen: Specimen, basis: _Basis) -> Iterator[tuple[str, FloatArray]
     modulus = bone.youngs_modulus_mpa(specimen.vbmd_intact_mg_cm3) * specimen.integrity
     shares = _cemented_shares(specimen)
     bond = _bond(specimen)
-    free = 1.0 - sum(shares, np.zeros(1))
+    free = 1.0 - sum((share.bone for share in shares), np.zeros(1))
     yield "trabecular", _spread(tissue.trabecular * free * modulus * bond, basis.trabecular)
     shell = basis.isotropic(bone.shell_modulus_mpa, bone.shell_poisson)
     yield "shell", _spread(tissue.shell * specimen.integrity, shell)
@@ -101,7 +108,7 @@ def _parts(specimen: Specimen, basis: _Basis) -> Iterator[tuple[str, FloatArray]
         yield "cap", _spread(tissue.cap, cap)
 
 
-def _cement_part(specimen: Specimen, basis: _Basis, shares: list[FloatArray]) -> FloatArray:
+def _cement_part(specimen: Specimen, basis: _Basis, shares: list[_Share]) -> FloatArray:
     """Return the moduli of filled bone and filled clefts."""
     bone = specimen.bone
     modulus = bone.youngs_modulus_mpa(specimen.vbmd_intact_mg_cm3) * specimen.integrity
@@ -109,24 +116,23 @@ def _cement_part(specimen: Specimen, basis: _Basis, shares: list[FloatArray]) ->
     total = np.zeros((len(basis.units), *specimen.domain.shape))
     for filling, share in zip(specimen.fillings, shares, strict=True):
         mixture = filling.law.mixture(bvtv, filling.cement)
-        filled = specimen.tissue.trabecular * share
+        filled = specimen.tissue.trabecular * share.bone
         pure = basis.isotropic(filling.cement.youngs_modulus_mpa, filling.cement.poisson)
         total += _spread(filled * mixture.bone * modulus, basis.trabecular)
-        in_cleft = 0.0 if specimen.void is None else specimen.void * filling.saturation
+        in_cleft = 0.0 if specimen.void is None else specimen.void * share.cleft
         total += _spread(filled * mixture.cement + in_cleft, pure)
     return total
 
 
-def _cemented_shares(specimen: Specimen) -> list[FloatArray]:
-    """Return the share of each voxel's trabecular bone that each filling has taken.
-
-    A later filling finds only what the earlier ones left.
-    """
-    shares, left = [], np.ones(1)
+def _cemented_shares(specimen: Specimen) -> list[_Share]:
+    """Return what each filling has taken; a later one finds only what the earlier ones left."""
+    shares, bone_left, cleft_left = [], np.ones(1), np.ones(1)
     for filling in specimen.fillings:
-        taken = np.clip(filling.saturation, 0.0, 1.0) ** filling.law.saturation_exponent
-        shares.append(left * taken)
-        left = left * (1.0 - taken)
+        saturation = np.clip(filling.saturation, 0.0, 1.0)
+        taken = saturation**filling.law.saturation_exponent
+        shares.append(_Share(bone_left * taken, cleft_left * saturation))
+        bone_left = bone_left * (1.0 - taken)
+        cleft_left = cleft_left * (1.0 - saturation)
     return shares
 
 
