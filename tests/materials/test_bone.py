@@ -13,8 +13,8 @@ from vbsim.specimen import Specimen
 
 Maker = Callable[..., Specimen]
 
-# Scaling to the mean uses a lattice of 1 mm over the smooth outline, trabecular bone ends within
-# the shell: they differ by the rim trend times the shell's share.
+# The field is scaled to its mean on a lattice of 1 mm that ends at the smooth shell; partial
+# volumes of a coarse grid weigh the rim a little differently.
 MEAN_TOLERANCE = 0.01
 
 

@@ -276,7 +276,12 @@ def _lattice_in_body(frame: BodyFrame) -> Lattice:
 
 
 def _is_in_body(frame: BodyFrame, lattice: Lattice) -> NDArray[np.bool_]:
+    """Return the points inside shell and endplates, where the trabecular bone is."""
+    shell = value("anatomy.cortex.shell_thickness_mm")
+    endplate = value("anatomy.cortex.endplate_thickness_mm")
     x, y, z = lattice.coordinates()
     height = frame.normalised_height(x, y, z)
-    radius = frame.normalised_radius(x, y, z)
-    return np.asarray((height >= 0.0) & (height <= 1.0) & (radius <= 1.0))
+    depth = frame.wall_radius(np.arctan2(y, x), height) - np.hypot(x, y)
+    above = z - frame.inferior_at(x, y)
+    below = frame.superior_at(x, y) - z
+    return np.asarray((depth >= shell) & (above >= endplate) & (below >= endplate))

@@ -29,6 +29,9 @@ _SLIVER = 0.01
 # Bone fractions below this are sampling noise, not an endplate to rest on.
 _BONE_SURFACE = 1e-3
 
+# A layer this nearly full closes a column; less than a twentieth is the error of sampling.
+_LEAK = 0.05
+
 # Caps flow into dents of an endplate this far below its smooth map, or one voxel if that is more.
 _DENT_MM = 2.0
 
@@ -223,18 +226,24 @@ def _fill(
         How far below the smooth endplate the cap may follow the bone, in layers.
     """
     body, occupied = layers
-    is_bone = body > _BONE_SURFACE
     n_z = len(body)
-    top = n_z - 1 - is_bone[::-1].argmax(axis=0)
-    # Follow the bone itself where there is some, so that no gap is left under a smooth map; beside
-    # it (a column that only grazes the wall) start at the map.
-    start = np.where(is_bone.any(axis=0), np.maximum(top, np.floor(surface - reach)), -1)
+    is_bone = body > _BONE_SURFACE
+    is_closed = is_bone & (occupied >= over - _LEAK)
+    # Down to the first layer that bone closes, or to the topmost bone of a column it never closes.
+    floor = np.where(is_closed.any(axis=0), _topmost(is_closed), _topmost(is_bone))
+    # Beside the bone (a column that only grazes the wall) start at the smooth endplate.
+    start = np.where(is_bone.any(axis=0), np.maximum(floor, np.floor(surface - reach)), -1)
     layer = np.arange(n_z)[:, None, None]
     above_map = np.clip(layer + 1.0 - surface, 0.0, 1.0)
     open_share = np.where(start < 0, above_map, layer >= start)
     cap = np.clip(over * open_share - occupied, 0.0, None) * (layer < plane)
     cap[cap < _SLIVER] = 0.0
     return np.asarray(cap)
+
+
+def _topmost(is_set: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the highest layer that is set in each column, (n_y, n_x)."""
+    return np.asarray(len(is_set) - 1 - is_set[::-1].argmax(axis=0), dtype=np.int64)
 
 
 def _coverage(specimen: Specimen, side: Side) -> FloatArray:
