@@ -129,16 +129,20 @@ class VoxelGrid:
         n_z, n_y, n_x = self.shape
         h_x, h_y, h_z = self.spacing_mm
         return (
-            (np.arange(n_x) + 0.5) * h_x,
-            (np.arange(n_y) + 0.5) * h_y,
-            (np.arange(n_z) + 0.5) * h_z,
+            (np.arange(n_x, dtype=np.float64) + 0.5) * h_x,
+            (np.arange(n_y, dtype=np.float64) + 0.5) * h_y,
+            (np.arange(n_z, dtype=np.float64) + 0.5) * h_z,
         )
 
     def faces_local(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return local coordinates of the cell faces (point planes) along x, y, z, mm."""
         n_z, n_y, n_x = self.shape
         h_x, h_y, h_z = self.spacing_mm
-        return np.arange(n_x + 1) * h_x, np.arange(n_y + 1) * h_y, np.arange(n_z + 1) * h_z
+        return (
+            np.arange(n_x + 1, dtype=np.float64) * h_x,
+            np.arange(n_y + 1, dtype=np.float64) * h_y,
+            np.arange(n_z + 1, dtype=np.float64) * h_z,
+        )
 
     def centres(self) -> FloatArray:
         """Return world coordinates of the cell centres, (n_z, n_y, n_x, 3), mm."""
