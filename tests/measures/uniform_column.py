@@ -10,7 +10,7 @@ from vbsim.anatomy.frame import Anatomy, BodyFrame
 from vbsim.fem.response import Response, SolverReport, Status
 from vbsim.materials.field import StiffnessField
 from vbsim.mesh.voxels import VoxelGrid
-from vbsim.specimen.tissue import Tissue
+from vbsim.specimen.tissue import Ends, Tissue
 
 WIDTH_MM, DEPTH_MM, HEIGHT_MM, CAP_MM = 12.0, 10.0, 16.0, 4.0
 SPACING_MM = 1.0
@@ -36,6 +36,13 @@ class Column:
         return StiffnessField(
             next(iter(self.parts.values())).units, sum(part.moduli for part in self.parts.values())
         )
+
+    @property
+    def ends(self):
+        index = np.arange(self.domain.n_points).reshape(self.domain.point_shape)
+        n_z, n_y, n_x = self.domain.shape
+        pivot = SPACING_MM * np.array([0.5 * n_x, 0.5 * n_y, n_z])
+        return Ends(index[0].ravel(), index[-1].ravel(), pivot)
 
     def compartment_stiffness(self):
         return self.parts

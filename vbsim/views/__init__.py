@@ -1,1 +1,18 @@
 """Views: figures of a study."""
+
+from vbsim.views.case import case_figures
+from vbsim.views.charts import load_sharing, stage_bars
+from vbsim.views.section_figures import sections_cement, sections_density, sections_stress
+from vbsim.views.stages import StageView
+from vbsim.views.style import save
+
+__all__ = [
+    "StageView",
+    "case_figures",
+    "sections_density",
+    "sections_cement",
+    "sections_stress",
+    "stage_bars",
+    "load_sharing",
+    "save",
+]

@@ -1,0 +1,39 @@
+"""Every figure of a study, by file name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from vbsim.measures.heights import standing_load_n
+from vbsim.views.charts import load_sharing, stage_bars
+from vbsim.views.section_figures import sections_cement, sections_density, sections_stress
+from vbsim.views.stages import StageView
+
+__all__ = ["case_figures"]
+
+
+def case_figures(stages: Sequence[StageView], *, load_n: float | None = None) -> dict[str, Figure]:
+    """Return the figures of a study by file name.
+
+    Stress and load sharing are drawn for the stages that were loaded, cement only if there is any.
+
+    Parameters
+    ----------
+    stages : sequence of StageView
+        Stages in their order; the first is what the others are compared with.
+    load_n : float or None
+        Axial force of the stress sections, N; relaxed standing at the level if None.
+    """
+    loaded = [stage for stage in stages if stage.response is not None]
+    figures = {"sections_density.png": sections_density(stages)}
+    if any(stage.specimen.cements for stage in stages):
+        figures["sections_cement.png"] = sections_cement(stages)
+    if loaded:
+        level = stages[0].specimen.anatomy.level
+        load = standing_load_n(level) if load_n is None else load_n
+        figures["sections_stress.png"] = sections_stress(loaded, load_n=load)
+        figures["load_sharing.png"] = load_sharing(loaded)
+    figures["stages.png"] = stage_bars(stages)
+    return figures
