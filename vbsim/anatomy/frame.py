@@ -103,9 +103,7 @@ class BodyFrame:
         theta = np.mod(np.asarray(theta_rad), 2.0 * np.pi) * (n_theta / (2.0 * np.pi))
         row = np.clip(np.asarray(height), 0.0, 1.0) * (n_s - 1)
         periodic = np.concatenate([self.outline_mm, self.outline_mm[:, :1]], axis=1)
-        at = np.broadcast_arrays(row, theta)
-        result: FloatArray = map_coordinates(periodic, at, order=1, mode="nearest")
-        return result
+        return _bilinear(periodic, row, theta)
 
     def normalised_radius(self, x_mm: ArrayLike, y_mm: ArrayLike, z_mm: ArrayLike) -> FloatArray:
         """Return rho, 0 on the axis and 1 on the outer wall at the point's own height."""
@@ -175,9 +173,15 @@ class BodyFrame:
     def _sample(self, table: FloatArray, x_mm: ArrayLike, y_mm: ArrayLike) -> FloatArray:
         column = (np.asarray(x_mm) - self.x_mm[0]) / (self.x_mm[1] - self.x_mm[0])
         row = (np.asarray(y_mm) - self.y_mm[0]) / (self.y_mm[1] - self.y_mm[0])
-        at = np.broadcast_arrays(row, column)
-        result: FloatArray = map_coordinates(table, at, order=1, mode="nearest")
-        return result
+        return _bilinear(table, row, column)
+
+
+def _bilinear(table: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
+    """Return a table's values between its points, held outside; single points welcome."""
+    row, column = np.broadcast_arrays(row, column)
+    at = np.stack([row.ravel(), column.ravel()])
+    values: FloatArray = map_coordinates(table, at, order=1, mode="nearest")
+    return values.reshape(row.shape)
 
 
 class PedicleAxis(NamedTuple):
