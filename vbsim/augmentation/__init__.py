@@ -1,1 +1,39 @@
 """Augmentation: where the cement goes and how much of it."""
+
+from vbsim.augmentation.approach import Approach, NeedlePath
+from vbsim.augmentation.distribution import DISTRIBUTIONS, AnyDistribution
+from vbsim.augmentation.fill import CementFill, needle_paths
+from vbsim.augmentation.grown import Cleft, Lobulated
+from vbsim.augmentation.imported import FromImage
+from vbsim.augmentation.shapes import (
+    Anterior,
+    Bipedicular,
+    Central,
+    Column,
+    Distribution,
+    Posterolateral,
+    Unipedicular,
+)
+
+AUGMENTATIONS = (CementFill,)
+"""Step classes of this chapter, told apart by ``kind``."""
+
+__all__ = [
+    "AUGMENTATIONS",
+    "DISTRIBUTIONS",
+    "Anterior",
+    "AnyDistribution",
+    "Approach",
+    "Bipedicular",
+    "CementFill",
+    "Central",
+    "Cleft",
+    "Column",
+    "Distribution",
+    "FromImage",
+    "Lobulated",
+    "NeedlePath",
+    "Posterolateral",
+    "Unipedicular",
+    "needle_paths",
+]

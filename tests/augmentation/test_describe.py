@@ -1,0 +1,112 @@
+"""What a filling looks like, on shapes whose answers are known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vbsim.augmentation import CementFill
+from vbsim.augmentation.describe import describe, placed, surface_area_mm2, surface_points
+from vbsim.materials.cement import BoneCementLaw, cement
+from vbsim.specimen import CementField
+
+RADIUS_MM, CENTRE_MM = 6.0, np.array([3.0, -2.0, 1.0])
+
+
+def filled_with(specimen, share):
+    """Return the specimen with a given share of its pore space filled."""
+    field = CementField(cement("pmma"), BoneCementLaw(), share * specimen.pore_fraction, share)
+    return replace(specimen, cements=(field,))
+
+
+@pytest.fixture(scope="module")
+def ball(body):
+    specimen = body(1.0)
+    x, y, z = specimen.body_axes()
+    radius = np.sqrt(
+        (x[None, None, :] - CENTRE_MM[0]) ** 2
+        + (y[None, :, None] - CENTRE_MM[1]) ** 2
+        + (z[:, None, None] - CENTRE_MM[2]) ** 2
+    )
+    return filled_with(specimen, np.clip(RADIUS_MM - radius + 0.5, 0.0, 1.0))
+
+
+@pytest.fixture(scope="module")
+def values(ball):
+    return {q.name: q.value for q in describe(ball, placed_ml=0.0)}
+
+
+def test_surface_points_lie_on_the_ball(ball):
+    radius = np.linalg.norm(surface_points(placed(ball)) - CENTRE_MM, axis=-1)
+    # Linear between cell centres of 1 mm across a ramp that is not: 0.1 mm at worst.
+    np.testing.assert_allclose(radius, RADIUS_MM, atol=0.12)
+
+
+def test_area_of_the_ball(ball):
+    # Total variation over a ramp one cell wide: 3 % on a ball of six cells.
+    area = surface_area_mm2(placed(ball))
+    assert area == pytest.approx(4.0 * np.pi * RADIUS_MM**2, rel=0.05)
+
+
+def test_gaps_above_and_below_the_ball(ball, values):
+    frame = ball.anatomy.frame
+    x, y = np.meshgrid(np.linspace(-3.0, 9.0, 61), np.linspace(-8.0, 4.0, 61))
+    under = RADIUS_MM**2 - (x - CENTRE_MM[0]) ** 2 - (y - CENTRE_MM[1]) ** 2
+    top = CENTRE_MM[2] + np.sqrt(np.maximum(under, 0.0))
+    bottom = CENTRE_MM[2] - np.sqrt(np.maximum(under, 0.0))
+    # The endplates of the made-up vertebra are 0.5 mm thick.
+    above = np.where(under > 0, frame.superior_at(x, y) - 0.5 - top, np.inf).min()
+    below = np.where(under > 0, bottom - frame.inferior_at(x, y) - 0.5, np.inf).min()
+    # Columns of 1 mm, half-filled cells counted whole: half a cell.
+    assert values["cement_gap_superior"] == pytest.approx(above, abs=0.5)
+    assert values["cement_gap_inferior"] == pytest.approx(below, abs=0.5)
+    assert values["cement_contact_superior"] == 0.0
+
+
+def test_margins_of_the_ball(values):
+    # The wall of the made-up vertebra: half depth 13 mm behind; on the left it curves, so that the
+    # least distance lies below the straight one at the ball's height.
+    assert values["leak_margin_posterior_wall"] == pytest.approx(13.0 + 2.0 - RADIUS_MM, abs=0.3)
+    assert values["leak_margin_cortex"] < 18.0 - 3.0 - RADIUS_MM
+    assert values["leak_margin_cortex"] == pytest.approx(13.0 - 2.0 - RADIUS_MM, abs=0.4)
+    # Foramen at (0, 13, 0); canal an ellipse about (0, 22) whose front is at y = 13.
+    foramen = np.linalg.norm(CENTRE_MM - (0.0, 13.0, 0.0)) - RADIUS_MM
+    assert values["leak_margin_basivertebral"] == pytest.approx(foramen, abs=0.2)
+    assert values["leak_margin_canal"] == pytest.approx(9.1, abs=0.4)
+
+
+def test_margins_shrink_as_the_cement_grows(body):
+    names = ("leak_margin_posterior_wall", "leak_margin_canal", "leak_margin_basivertebral")
+    before = dict.fromkeys(names, np.inf)
+    for volume_ml in (1.0, 4.0, 8.0):
+        filled = CementFill(volume_ml=volume_ml, distribution="central").apply(body())
+        now = {q.name: q.value for q in filled.report}
+        assert all(now[name] < before[name] for name in names)
+        before = now
+
+
+def test_uniform_cement_is_even_and_a_corner_is_not(body):
+    specimen = body()
+    x, y, z = specimen.body_axes()
+    uniform = filled_with(specimen, np.full(specimen.domain.shape, 0.4))
+    values = {q.name: q.value for q in describe(uniform, placed_ml=0.0)}
+    assert values["cement_evenness"] == pytest.approx(1.0, abs=1e-12)
+    corner = (x[None, None, :] > 0) & (y[None, :, None] > 3) & (z[:, None, None] > 3)
+    one = filled_with(specimen, corner * 1.0)
+    values = {q.name: q.value for q in describe(one, placed_ml=0.0)}
+    assert values["cement_evenness"] == pytest.approx(0.0, abs=1e-12)
+    assert values["cement_left_share"] == 1.0
+
+
+def test_a_drop_can_be_described(body):
+    filled = CementFill(volume_ml=0.001, distribution="central").apply(body())
+    assert all(np.isfinite(q.value) for q in filled.report)
+
+
+def test_no_cement_reports_only_volumes(body):
+    filled = CementFill(volume_ml=0.0).apply(body())
+    assert {q.name: q.value for q in filled.report} == {
+        "cement_volume": 0.0,
+        "cement_volume_placed": 0.0,
+        "filling_fraction": 0.0,
+    }
