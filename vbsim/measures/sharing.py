@@ -20,7 +20,7 @@ COMPARTMENTS = ("cement", "trabecular", "shell", "endplate", "arch")
 
 _NAMES = {
     "cement": "cement and the bone it fills",
-    "trabecular": "trabecular bone outside cement",
+    "trabecular": "trabecular bone outside cement (in imaged bone, all bone outside cement)",
     "shell": "the cortical shell",
     "endplate": "the bony endplates",
     "arch": "the posterior elements",

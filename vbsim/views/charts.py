@@ -65,9 +65,13 @@ def load_sharing(stages: Sequence[StageView]) -> Figure:
         panels[0].set_ylabel("height z (mm)")
         panels[n // 2].set_xlabel("share of the axial force (%)")
         order = [name for name in (*COMPARTMENTS, "cap") if name in named]
+        # Measured density holds the cortex too: without a shell of its own, it is all bone.
+        labels = [
+            "bone" if name == "trabecular" and "shell" not in named else name for name in order
+        ]
         figure.legend(
             [named[name] for name in order],
-            order,
+            labels,
             loc="outside lower center",
             ncols=len(order),
             handlelength=1.0,

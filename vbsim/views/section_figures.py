@@ -41,6 +41,7 @@ _PAGE, _LEFT, _RIGHT, _TOP, _BOTTOM, _GAP, _ROW_GAP = 7.0, 0.30, 0.78, 0.42, 0.3
 _WIDEST_PANEL, _NARROWEST_PANEL = 2.4, 1.5
 _MARGIN_MM = 3.5
 _SCALE_BAR_MM = 10.0
+_STRESS_RANGE = 60.0  # a cleft's shadow carries next to nothing and must not stretch the scale
 _BONE = "#ece6da"
 _DASHED, _DOTTED = (0, (4, 2.5)), (0, (1, 1.6))
 _ENDS = {"sagittal": ("A", "P"), "coronal": ("R", "L")}
@@ -59,10 +60,11 @@ class _Scale(NamedTuple):
 def sections_density(stages: Sequence[StageView]) -> Figure:
     """Return mid-sagittal and mid-coronal sections of bone density by stage."""
     values = _values(stages, lambda stage, plane: density(stage.specimen, plane))
-    top = _percentile(values, 97.0)
+    # Compacted bone and cortex saturate, or the rest of the bone would be one colour.
+    top = min(1.15 * _percentile(values, 97.0), 3.5 * _percentile(values, 50.0))
     scale = _Scale(
         "bone mineral density (mg/cm³)",
-        Normalize(0.0, _round_up(1.15 * top)),
+        Normalize(0.0, _round_up(top)),
         mpl.colormaps["viridis"],
         "#ff9d4d",
         "max",
@@ -98,7 +100,8 @@ def sections_stress(stages: Sequence[StageView], *, load_n: float) -> Figure:
         return von_mises(stage.specimen, response, plane, scale=load_n / response.force_n)
 
     values = _values(stages, stress)
-    low, high = _round_ends(_percentile(values, 3.0), _percentile(values, 99.0))
+    high = _percentile(values, 99.0)
+    low, high = _round_ends(max(_percentile(values, 3.0), high / _STRESS_RANGE), high)
     scale = _Scale(
         f"von Mises stress (MPa) at {load_n:.0f} N",
         LogNorm(low, max(high, 2.0 * low)),

@@ -65,9 +65,9 @@ class Section(NamedTuple):
     body, cap : (n_z, n) float array
         Volume fraction of the body and of the caps.
     cement : (n_z, n) float array
-        Share of the pores that cement fills, 0 to 1.
+        Fraction of the voxel that is filled bone or filled cleft: 0.5 is the cement's surface.
     cement_projected : (n_z, n) float array
-        Largest share along the line of sight: cement in front of and behind the plane as well.
+        Its maximum along the line of sight: cement in front of and behind the plane as well.
     outline : Outline
         Where the body frame has the endplates and the wall.
     """
@@ -88,12 +88,13 @@ def section(specimen: Specimen, plane: Plane) -> Section:
     across = y if plane == "sagittal" else x
     half = 0.5 * (across[1] - across[0]), 0.5 * (z[1] - z[0])
     extent = (across[0] - half[0], across[-1] + half[0], z[0] - half[1], z[-1] + half[1])
-    filled = _saturation(specimen)
+    body = body_fraction(specimen)
+    filled = _saturation(specimen) * body
     return Section(
         tuple(float(edge) for edge in extent),  # type: ignore[arg-type]
         across,
         z,
-        _mean(body_fraction(specimen), specimen, plane),
+        _mean(body, specimen, plane),
         _mean(specimen.tissue.cap, specimen, plane),
         _mean(filled, specimen, plane),
         filled.max(axis=_normal(plane)),
