@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -98,6 +99,7 @@ def solve_modes(
     *,
     lateral: Lateral = "held",
     settings: Settings = DEFAULTS,
+    motions: int = 3,
     progress: Callable[[str], None] | None = None,
 ) -> PlatenModes:
     """Solve three unit motions of the upper platen over the fixed lower one.
@@ -106,10 +108,12 @@ def solve_modes(
     ----------
     body : Solid
         Body with platen node sets.
-    lateral : {"held", "sliding"}
-        Whether platen points may move sideways.
+    lateral : {"held", "sliding", "lower_held"}
+        Whether platen points are held sideways: at both ends, at none, at the lower one.
     settings : Settings
         Tolerance, threads.
+    motions : {3, 1}
+        All three, or the axial one alone (guided compression of a body without tilt).
     progress : callable, optional
         Told once per motion what is happening.
 
@@ -124,7 +128,7 @@ def solve_modes(
     problem = PlatenProblem(body, lateral, Team(settings.threads))
     solver = ConjugateGradients(problem.operator, Multigrid(problem.single_operator()))
     outcomes, fields = [], []
-    for name, descent in problem.lifts():
+    for name, descent in itertools.islice(problem.lifts(), motions):
         if progress is not None:
             progress(name)
         field, outcome = problem.solve(

@@ -14,7 +14,7 @@ __all__ = ["LoadCase", "Compression", "Flexion", "LateralBending", "TESTS", "Mot
 
 FloatArray = NDArray[np.float64]
 
-Lateral = Literal["held", "sliding"]
+Lateral = Literal["held", "sliding", "lower_held"]
 
 
 class Motion(NamedTuple):
@@ -35,7 +35,8 @@ class Motion(NamedTuple):
 class _Test(Parameters):
     name: str | None = Field(None, min_length=1, description="name in tables; by default the kind")
     lateral: Lateral = Field(
-        "held", description="whether the caps' outer faces are held sideways or slide"
+        "held",
+        description="which outer cap faces are held sideways: both, none (sliding), the lower",
     )
 
     def label(self) -> str:

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 # The coarsest grid is solved directly once it has no more than this many components.
 _DIRECT_DOF = 1200
 # The smoother damps the upper part of the spectrum, down to this share of its upper end.
-_SMOOTHED_SHARE = 1.0 / 8.0
+_SMOOTHED_SHARE = 1.0 / 6.0
 # An axis is halved while its cells are less than this much longer than the shortest edge.
 _SEMI_COARSENING = 1.5
 
@@ -140,39 +140,24 @@ def _coarser(fine: VoxelOperator, factors: tuple[int, int, int]) -> VoxelOperato
     """Return the operator on the next coarser grid."""
     cells = [-(-n // f) for n, f in zip(fine.moduli.shape[1:], factors, strict=True)]
     moduli = np.empty((fine.moduli.shape[0], *cells), fine.dtype)
-    transfer.coarsen(fine.moduli, np.array(factors), moduli)
-    if factors[0] == 2 and fine.moduli.shape[1] % 2 == 1:
-        moduli[:, -1] *= _odd_end(fine, factors, (cells[1], cells[2]))
-    # A coarse point is held where the fine point on it is; beyond an odd end, the last fine one.
-    at = [
-        np.minimum(f * np.arange(n + 1), m)
-        for f, n, m in zip(factors, cells, fine.moduli.shape[1:], strict=True)
-    ]
-    fixed = fine.fixed[:, at[0][:, None, None], at[1][:, None], at[2]]
+    transfer.coarsen(fine.moduli, np.array(factors), fine.fixed[2], moduli)
+    fixed = np.empty((3, *(n + 1 for n in cells)), bool)
+    transfer.hold(fine.fixed, fine.dinv, np.array(factors), fixed)
     h_x, h_y, h_z = fine.cell_mm
     f_z, f_y, f_x = factors
     cell_mm = (h_x * f_x, h_y * f_y, h_z * f_z)
-    return VoxelOperator(fine.units, moduli, cell_mm, fixed=fixed, team=fine.team)
-
-
-def _odd_end(fine: VoxelOperator, factors: tuple[int, int, int], shape: tuple[int, int]) -> Array:
-    """Return the factor on the top cells of a coarse grid that reaches beyond a held top plane.
-
-    The coarse cell is twice as thick as the layer that is left, its mean modulus half of that
-    layer's, and the plane that holds it lies at half its thickness: four times its modulus gives
-    the layer's true stiffness against the plane.
-    """
-    held = fine.fixed[2, -1]
-    corners = held[:-1, :-1] | held[1:, :-1] | held[:-1, 1:] | held[1:, 1:]
-    factor = np.ones(shape, fine.dtype)
-    y, x = np.nonzero(corners)
-    factor[y // factors[1], x // factors[2]] = 4.0
-    return factor
+    return VoxelOperator(
+        fine.units, moduli, cell_mm, fixed=fixed, team=fine.team, mixtures=fine.mixtures
+    )
 
 
 def _chebyshev(operator: VoxelOperator) -> tuple[float, tuple[float, float]]:
-    """Return the coefficients of two Chebyshev steps on ``[share * top, top]``."""
-    top = operator.largest_eigenvalue
+    """Return the coefficients of two Chebyshev steps on ``[share * top, top]``.
+
+    Up to ``top (1 + share)`` the steps damp or at least do not amplify, so that the cycle stays
+    positive definite; that point is put on the bound of the spectrum.
+    """
+    top = operator.spectral_bound / (1.0 + _SMOOTHED_SHARE)
     low = _SMOOTHED_SHARE * top
     middle, half = 0.5 * (top + low), 0.5 * (top - low)
     sigma = middle / half

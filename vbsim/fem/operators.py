@@ -21,7 +21,8 @@ Array = NDArray[Any]
 
 # Below this many points a product is cheaper than waking a thread.
 _POINTS_WORTH_A_THREAD = 20_000
-_POWER_ITERATIONS = 8
+# Directions in which the outermost mixtures of unit materials are looked for.
+_DIRECTIONS = 64
 
 
 class Operator(Protocol):
@@ -163,6 +164,8 @@ class VoxelOperator:
         Constrained components. Points without stiffness are left out by themselves.
     team : Team
         Threads.
+    mixtures : (M, K) float, optional
+        Outermost mixtures (see `mixtures`), if they are known.
     """
 
     def __init__(
@@ -173,12 +176,14 @@ class VoxelOperator:
         *,
         fixed: NDArray[np.bool_],
         team: Team,
+        mixtures: FloatArray | None = None,
     ) -> None:
         self.units = units
         self.moduli = np.ascontiguousarray(moduli)
         self.cell_mm = cell_mm
         self.fixed = fixed
         self.team = team
+        self._mixtures = mixtures
         self.dtype = self.moduli.dtype
         self.table = constants_table(units, cell_mm)
         self._table = self.table.astype(self.dtype)
@@ -198,20 +203,24 @@ class VoxelOperator:
         return int(np.count_nonzero(self.dinv))
 
     @cached_property
-    def largest_eigenvalue(self) -> float:
-        """Upper end of the spectrum of ``D^-1 A``: power iteration from a fixed start, + 10 %."""
-        x = np.random.default_rng(0).standard_normal(self.shape, dtype=np.float32)
-        x = x.astype(self.dtype, copy=False)
-        out = np.empty_like(x)
-        size = 1.0
-        for _ in range(_POWER_ITERATIONS):
-            np.copyto(x, 0, where=self.dinv == 0)
-            x *= self.dtype.type(1.0 / max(float(np.sqrt(np.vdot(x, x))), 1e-30))
-            self.product(x, out)
-            out *= self.dinv
-            x, out = out, x
-            size = float(np.sqrt(np.vdot(x, x)))
-        return 1.1 * size
+    def mixtures(self) -> FloatArray:
+        """Outermost mixtures of the unit materials in any cell, (M, K); they sum to 1.
+
+        Averages of cells lie between them, so coarser grids inherit them.
+        """
+        return _outermost(self.moduli) if self._mixtures is None else self._mixtures
+
+    @cached_property
+    def spectral_bound(self) -> float:
+        """Upper bound of the spectrum of ``D^-1 A``.
+
+        The Rayleigh quotient of a sum of cells is at most the largest of one cell's (the mediant
+        inequality), and over all mixtures it is largest at an outermost one.
+        """
+        matrices = np.einsum("mk,kij->mij", self.mixtures, cell_matrices(self.table))
+        scale = 1.0 / np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+        scaled = matrices * scale[:, :, None] * scale[:, None, :]
+        return float(np.linalg.eigvalsh(scaled).max())
 
     def product(self, u: Array, out: Array) -> float:
         """Set ``out = A u`` at free points, 0 elsewhere; return ``u . out``."""
@@ -275,3 +284,18 @@ class VoxelOperator:
             np.divide(1.0, out, out=out, where=out > 0)
         out[self.fixed] = 0
         return out
+
+
+def _outermost(moduli: Array) -> FloatArray:
+    """Return the mixtures of unit materials that lie furthest out in some direction, (M, K)."""
+    n_units = len(moduli)
+    if n_units == 1:
+        return np.ones((1, 1))
+    flat = moduli.reshape(n_units, -1)
+    total = flat.sum(axis=0)
+    solid = total > 0
+    weights = (flat[:, solid] / total[solid]).astype(np.float32)
+    directions = np.random.default_rng(0).standard_normal((_DIRECTIONS, n_units), dtype=np.float32)
+    directions = np.concatenate([directions, np.eye(n_units, dtype=np.float32)])
+    found = {int((direction @ weights).argmax()) for direction in directions}
+    return np.asarray(weights[:, sorted(found)].T, dtype=np.float64)

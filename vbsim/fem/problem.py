@@ -63,8 +63,8 @@ class PlatenProblem:
     ----------
     body : Solid
         Body with platen node sets.
-    lateral : {"held", "sliding"}
-        Whether platen points may move sideways.
+    lateral : {"held", "sliding", "lower_held"}
+        Whether platen points are held sideways: at both ends, at none, at the lower one.
     team : Team
         Threads.
 
@@ -104,8 +104,8 @@ class PlatenProblem:
         fixed = np.zeros((3, *shape), bool)
         ends = self._lower | self._upper
         fixed[2] = ends
-        if lateral == "held":
-            fixed[:2] = ends
+        if lateral != "sliding":
+            fixed[:2] = ends if lateral == "held" else self._lower
         self.operator = VoxelOperator(
             body.materials.units, moduli, body.domain.spacing_mm, fixed=fixed, team=team
         )

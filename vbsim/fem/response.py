@@ -50,7 +50,7 @@ class PlatenModes:
     """Three unit motions of the upper platen and what they cost; every linear test combines them.
 
     Motions: 0 axial (1 mm downwards, -z), 1 tilt about x (1 rad), 2 tilt about y (1 rad), about
-    the pivot.
+    the pivot. Rows and columns of motions that were not solved are 0.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class PlatenModes:
     reactions_n : (3, 2, 3) float
         Total force (x, y, z) on the lower and upper platen for each motion, N.
     lateral : str
-        ``held`` or ``sliding``: whether platen points may move sideways.
+        ``held``, ``sliding`` or ``lower_held``: where platen points are held sideways.
     report : SolverReport
         How it was solved.
     """

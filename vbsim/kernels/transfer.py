@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from vbsim.kernels import inlined, kernel
 
-__all__ = ["restrict", "prolong", "coarsen"]
+__all__ = ["restrict", "prolong", "coarsen", "hold"]
 
 
 @inlined
@@ -113,8 +113,12 @@ def prolong(coarse, factors, start, stop, line, dinv, out, x):
 
 
 @kernel
-def coarsen(fine, factors, coarse):
+def coarsen(fine, factors, held, coarse):
     """Average cell fields over the children of each coarse cell; cells that are not there count 0.
+
+    Where a held plane of points ends the material inside a coarse cell, the layer that is left has
+    half the cell's thickness: with the empty half counted as three times its modulus, the coarse
+    cell has the layer's true stiffness against that plane.
 
     Parameters
     ----------
@@ -122,6 +126,8 @@ def coarsen(fine, factors, coarse):
         Fine cell fields.
     factors : (3,) int
         2 where the axis (z, y, x) was halved, else 1.
+    held : (n_z + 1, n_y + 1, n_x + 1) bool
+        Fine points held along z.
     coarse : (K, m_z, m_y, m_x)
         Result.
     """
@@ -136,3 +142,60 @@ def coarsen(fine, factors, coarse):
                 source = fine[k, z, y]
                 for x in range(n_x):
                     target[x // f_x] += share * source[x]
+    if f_z == 1:
+        return
+    for z in range(1, n_z + 1, 2):  # planes inside a coarse cell
+        for y in range(n_y):
+            for x in range(n_x):
+                if not (held[z, y, x] and held[z, y + 1, x + 1]):
+                    continue
+                if not (held[z, y + 1, x] and held[z, y, x + 1]):
+                    continue
+                below = above = coarse[0, 0, 0, 0] * 0
+                for k in range(n_k):
+                    below += fine[k, z - 1, y, x]
+                    above += fine[k, z, y, x] if z < n_z else 0
+                if below > 0 and above == 0:
+                    for k in range(n_k):
+                        coarse[k, z // 2, y // f_y, x // f_x] += 3 * share * fine[k, z - 1, y, x]
+                elif below == 0 and above > 0:
+                    for k in range(n_k):
+                        coarse[k, z // 2, y // f_y, x // f_x] += 3 * share * fine[k, z, y, x]
+
+
+@kernel
+def hold(fixed, dinv, factors, coarse):
+    """Mark the coarse components that are held.
+
+    A coarse point is held where the fine point on it is, and where its interpolation reaches held
+    points but no free one: it lies behind the plane that holds the body.
+
+    Parameters
+    ----------
+    fixed : (3, Z, Y, X) bool
+        Held fine components.
+    dinv : (3, Z, Y, X)
+        Fine inverse diagonal; 0 at held and empty components.
+    factors : (3,) int
+        2 where the axis (z, y, x) was halved, else 1.
+    coarse : (3, Zc, Yc, Xc) bool
+        Result.
+    """
+    f_z, f_y, f_x = factors
+    n_z, n_y, n_x = fixed.shape[1], fixed.shape[2], fixed.shape[3]
+    for c in range(3):
+        for z in range(coarse.shape[1]):
+            for y in range(coarse.shape[2]):
+                for x in range(coarse.shape[3]):
+                    q, r, s = f_z * z, f_y * y, f_x * x
+                    if q < n_z and r < n_y and s < n_x and fixed[c, q, r, s]:
+                        coarse[c, z, y, x] = True
+                        continue
+                    reached = False
+                    free = False
+                    for k in range(max(q - f_z + 1, 0), min(q + f_z, n_z)):
+                        for j in range(max(r - f_y + 1, 0), min(r + f_y, n_y)):
+                            for i in range(max(s - f_x + 1, 0), min(s + f_x, n_x)):
+                                reached |= fixed[c, k, j, i]
+                                free |= dinv[c, k, j, i] > 0
+                    coarse[c, z, y, x] = reached and not free
