@@ -1,0 +1,60 @@
+"""What a fracture leaves behind for the steps that follow it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vbsim.checks import frozen
+from vbsim.fracture.band import Band
+
+__all__ = ["FractureRecord"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class FractureRecord:
+    """One fracture as it is now, kept with the specimen.
+
+    Column arrays are (n_y, n_x) over the specimen's grid, body z, mm.
+
+    Parameters
+    ----------
+    kind : str
+        ``wedge``, ``biconcave`` or ``crush``.
+    band : Band
+        Frame before the fracture, losses and cleft.
+    loss_mm : (n_y, n_x) float
+        Descent of what lies above the band, as the fracture made it.
+    lower_mm : (n_y, n_x) float
+        Bottom of the band.
+    floor_mm : (n_y, n_x) float
+        Bottom of the cleft now.
+    opening_mm : (n_y, n_x) float
+        Height of the cleft now; 0 where there is none.
+    upper_mm : (n_y, n_x) float
+        Top of the band now.
+    recovered : float
+        Share of the loss that reductions have undone.
+    """
+
+    kind: str
+    band: Band
+    loss_mm: FloatArray
+    lower_mm: FloatArray
+    floor_mm: FloatArray
+    opening_mm: FloatArray
+    upper_mm: FloatArray
+    recovered: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("loss_mm", "lower_mm", "floor_mm", "opening_mm", "upper_mm"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+
+    @property
+    def bone_mm(self) -> FloatArray:
+        """Height of the band's bone now, the cleft left out, (n_y, n_x), mm."""
+        return self.upper_mm - self.lower_mm - self.opening_mm
