@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic._internal._model_construction import ModelMetaclass
 
+from vbsim import data
+
 __all__ = [
     "VbsimError",
     "InvalidInput",
@@ -82,15 +84,22 @@ def frozen(array: NDArray[T]) -> NDArray[T]:
 class _OneError(ModelMetaclass):
     """Turns pydantic's error into `InvalidInput` for a direct call.
 
+    Also remembers the published constants that the call looked up for its defaults and checks, so
+    that a run can cite them although they were looked up before it began.
+
     Nested models are built by the validator without this call, so inside a case file the location
     of the wrong value survives to the outermost reader.
     """
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().__call__(*args, **kwargs)
-        except ValidationError as error:
-            raise InvalidInput(describe(error, cls.__name__)) from None
+        with data.recording() as used:
+            try:
+                made = super().__call__(*args, **kwargs)
+            except ValidationError as error:
+                raise InvalidInput(describe(error, cls.__name__)) from None
+        # Beside the fields, like a cached property: no part of equality or of a file.
+        made.__dict__["constants_"] = used
+        return made
 
 
 def describe(error: ValidationError, owner: str) -> str:

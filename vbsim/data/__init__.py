@@ -81,10 +81,13 @@ def names(path: str) -> tuple[str, ...]:
 
 @contextmanager
 def recording() -> Iterator[dict[str, Constant]]:
-    """Collect every constant looked up inside the block, by path."""
+    """Collect every constant looked up inside the block, by path; blocks may be nested."""
     used: dict[str, Constant] = {}
+    outer = _used.get()
     token = _used.set(used)
     try:
         yield used
     finally:
         _used.reset(token)
+        if outer is not None:
+            outer.update(used)

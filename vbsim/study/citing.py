@@ -1,0 +1,43 @@
+"""The sources of every constant that a case uses, from its result or from a coarse rehearsal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vbsim import data
+from vbsim.checks import InvalidInput
+from vbsim.study.case import Case
+from vbsim.study.pipeline import build_stages, physics_warnings, solve_stages, tabulate
+from vbsim.study.provenance import citations
+from vbsim.study.run import find_result
+
+__all__ = ["cite"]
+
+# A rehearsal looks up the same constants on a coarse mesh in a second or two.
+_REHEARSAL_MM = 2.0
+
+
+def cite(case: Case, results: str | Path = "results") -> list[dict[str, Any]]:
+    """Return value, unit, status and source of every constant of a case.
+
+    Taken from the result where there is one, else from a rehearsal of the whole case in memory, on
+    a coarse mesh if the case allows it.
+    """
+    result = find_result(case, results)
+    if result is not None:
+        text = (result.folder / "provenance.json").read_text(encoding="utf-8")
+        return list(json.loads(text)["constants"])
+    coarse = max(case.mesh.spacing_mm, _REHEARSAL_MM)
+    mesh = case.mesh.model_copy(update={"spacing_mm": coarse})
+    try:
+        return _rehearsed(case.model_copy(update={"mesh": mesh}))
+    except InvalidInput:
+        return _rehearsed(case)
+
+
+def _rehearsed(case: Case) -> list[dict[str, Any]]:
+    with data.recording() as constants, physics_warnings():
+        tabulate(case, solve_stages(case, build_stages(case)))
+    return citations({**case.constants(), **constants})

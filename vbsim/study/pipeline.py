@@ -1,0 +1,270 @@
+"""One case from its parameters to its table: build every stage, load each alike, compare."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from vbsim import measures
+from vbsim.checks import InvalidCase, InvalidInput, NotConverged, Parameters, PhysicsWarning
+from vbsim.fem import Settings, respond, solve_modes
+from vbsim.fem.loads import Lateral
+from vbsim.fem.response import PlatenModes, Response, SolverReport
+from vbsim.fracture import FRACTURES
+from vbsim.quantities import Quantity
+from vbsim.specimen import Specimen
+from vbsim.study.case import Case
+from vbsim.study.faults import located
+from vbsim.study.results import NO_TEST, Row
+from vbsim.study.store import StageStore
+
+__all__ = ["Stage", "Progress", "build_stages", "solve_stages", "tabulate", "test_names"]
+
+log = logging.getLogger("vbsim.study")
+
+FRACTURE_KINDS = frozenset(
+    step.model_fields["kind"].default for step in FRACTURES if step.__name__ != "Reduction"
+)
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share of the work that is done, 0 to 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One stage of a case.
+
+    Parameters
+    ----------
+    name : str
+        Unique within the case.
+    n_steps : int
+        Steps of the case done so far.
+    specimen : Specimen
+        The stage, potted.
+    bare : Specimen
+        The stage as its last step left it; its `history` tells of the steps.
+    report : tuple of Quantity
+        What the step that led here told of itself.
+    responses : mapping of str to Response
+        Converged responses by test name; empty before solving.
+    solver : tuple of SolverReport
+        How it was solved.
+    was_kept : bool
+        Whether an earlier run had solved it.
+    """
+
+    name: str
+    n_steps: int
+    specimen: Specimen
+    bare: Specimen
+    report: tuple[Quantity, ...] = ()
+    responses: Mapping[str, Response] = field(default_factory=dict)
+    solver: tuple[SolverReport, ...] = ()
+    was_kept: bool = False
+
+
+def silent(doing: str, done: float) -> None:
+    """Report progress to nobody."""
+
+
+# Building -----------------------------------------------------------------------------------------
+
+
+def build_stages(case: Case) -> tuple[Stage, ...]:
+    """Return every stage of a case, potted and not yet loaded.
+
+    Raises
+    ------
+    InvalidCase
+        If the geometry refuses something: a volume that does not fit, a cut-off vertebra. Names the
+        place in the case.
+    """
+    with _blamed("vertebra", case.vertebra):
+        grid = case.mesh.around(case.vertebra)
+        specimen = Specimen.from_bone(case.vertebra, grid, case.bone)
+    stages = [_potted(case, specimen, 0, [])]
+    for index, step in enumerate(case.steps):
+        with _blamed(f"steps[{index}]", step):
+            specimen = step.apply(specimen)
+        stages.append(_potted(case, specimen, index + 1, [stage.name for stage in stages]))
+    return tuple(stages)
+
+
+def _potted(case: Case, specimen: Specimen, n_steps: int, taken: Sequence[str]) -> Stage:
+    name = _unused(specimen.name, taken)
+    log.info(specimen.history[-1])
+    with _blamed("potting", case.potting):
+        potted = case.potting.apply(specimen)
+    return Stage(name, n_steps, replace(potted, name=name), specimen, specimen.report)
+
+
+def _unused(name: str, taken: Sequence[str]) -> str:
+    number = 2
+    unused = name
+    while unused in taken:
+        unused = f"{name}_{number}"
+        number += 1
+    return unused
+
+
+@contextmanager
+def _blamed(place: str, parameters: Parameters) -> Iterator[None]:
+    """Name the place in the case when a constructor or step refuses its input."""
+    try:
+        yield
+    except InvalidCase:
+        raise
+    except InvalidInput as error:
+        names = type(parameters).model_fields
+        place, message = located(place, str(error), names)
+        raise InvalidCase(message, place) from error
+
+
+# Loading ------------------------------------------------------------------------------------------
+
+
+def solve_stages(
+    case: Case,
+    stages: Sequence[Stage],
+    *,
+    store: StageStore | None = None,
+    progress: Progress = silent,
+) -> tuple[Stage, ...]:
+    """Return the stages with their responses to every test; solve only what is not kept.
+
+    Raises
+    ------
+    NotConverged
+        If a stage could not be solved; nothing of it is kept.
+    """
+    solved = []
+    for index, stage in enumerate(stages):
+        progress(f"loading {stage.name}", index / len(stages))
+        solved.append(_solved(case, stage, store))
+    progress("loaded", 1.0)
+    return tuple(solved)
+
+
+def _solved(case: Case, stage: Stage, store: StageStore | None) -> Stage:
+    ends = list(dict.fromkeys(test.lateral for test in case.tests))
+    found = {}
+    was_kept = True
+    for lateral in ends:
+        key = case.stage_digest(stage.n_steps, lateral)
+        modes = store.load(key) if store else None
+        if modes is None:
+            modes = _modes(case, stage, lateral)
+            was_kept = False
+            if store:
+                store.keep(key, modes)
+        found[lateral] = modes
+    responses = {
+        name: replace(respond(found[test.lateral], test), test=name)
+        for name, test in zip(test_names(case), case.tests, strict=True)
+    }
+    reports = tuple(modes.report for modes in found.values())
+    return replace(stage, responses=responses, solver=reports, was_kept=was_kept)
+
+
+def _modes(case: Case, stage: Stage, lateral: Lateral) -> PlatenModes:
+    settings = Settings(tolerance=case.solver.tolerance, threads=case.solver.threads)
+    try:
+        modes = solve_modes(stage.specimen, lateral=lateral, settings=settings)
+    except NotConverged as error:
+        raise NotConverged(f"{stage.name}: {error}", error.report) from error
+    report = modes.report
+    log.info(
+        "%s: %d degrees of freedom, iterations %s, residual %.1e, %.2f s",
+        stage.name,
+        report.n_dof,
+        "/".join(map(str, report.iterations)),
+        report.relative_residual,
+        report.seconds,
+    )
+    return modes
+
+
+def test_names(case: Case) -> tuple[str, ...]:
+    """Return a name for every test: its own or its kind, numbered when repeated."""
+    names: list[str] = []
+    for test in case.tests:
+        names.append(_unused(test.label(), names))
+    return tuple(names)
+
+
+# Comparing ----------------------------------------------------------------------------------------
+
+
+def tabulate(case: Case, stages: Sequence[Stage]) -> tuple[Row, ...]:
+    """Return the tidy table: every measure of every stage, and its ratios to earlier stages.
+
+    ``_vs_intact`` compares with the first stage, ``_vs_fractured`` with the latest fracture before.
+    """
+    tests = {"": None, **dict(zip(test_names(case), case.tests, strict=True))}
+    rows: list[Row] = []
+    measured: dict[tuple[str, str], tuple[Quantity, ...]] = {}
+    for stage in stages:
+        intact, fractured = stages[0], _latest_fracture(case, stages, stage)
+        for test in tests:
+            found = _measured(case, stage, test, intact)
+            measured[stage.name, test] = found
+            compared = measures.compare(
+                found,
+                intact=measured[intact.name, test] if stage is not intact else None,
+                fractured=measured[fractured.name, test] if fractured else None,
+            )
+            response = stage.responses.get(test)
+            labels = (test, response.platen) if response else (NO_TEST, NO_TEST)
+            rows += [
+                Row(stage.name, *labels, q.name, q.value, q.unit)
+                for q in _finite((*found, *compared))
+            ]
+    return tuple(rows)
+
+
+def _measured(case: Case, stage: Stage, test: str, intact: Stage) -> tuple[Quantity, ...]:
+    if not test:
+        frame = None if stage is intact else intact.specimen.anatomy.frame
+        return (*measures.geometry(stage.specimen, frame), *stage.report)
+    kind = next(t.kind for n, t in zip(test_names(case), case.tests, strict=True) if n == test)
+    return measures.measure(
+        stage.specimen,
+        stage.responses[test],
+        kind=kind,
+        standing_load_n=case.standing_load_n,
+    )
+
+
+def _latest_fracture(case: Case, stages: Sequence[Stage], current: Stage) -> Stage | None:
+    earlier = stages[1 : stages.index(current)]
+    broken = [s for s in earlier if case.steps[s.n_steps - 1].kind in FRACTURE_KINDS]
+    return broken[-1] if broken else None
+
+
+def _finite(found: Sequence[Quantity]) -> list[Quantity]:
+    kept = []
+    for item in found:
+        if abs(item.value) < float("inf"):
+            kept.append(item)
+        else:
+            log.info("%s is not defined here and is left out", item.name)
+    return kept
+
+
+@contextmanager
+def physics_warnings() -> Iterator[list[str]]:
+    """Collect warnings about physics instead of showing them one by one; others pass through."""
+    collected: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", PhysicsWarning)
+        yield collected
+    for item in caught:
+        if issubclass(item.category, PhysicsWarning):
+            if str(item.message) not in collected:
+                collected.append(str(item.message))
+        else:
+            warnings.warn_explicit(item.message, item.category, item.filename, item.lineno)

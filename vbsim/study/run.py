@@ -1,0 +1,180 @@
+"""Run a case into a folder: every number, field and picture, and where it all comes from."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vbsim import data
+from vbsim.data import Constant
+from vbsim.quantities import DEFINITIONS
+from vbsim.study.case import Case
+from vbsim.study.fields import stage_fields, write_vti
+from vbsim.study.pipeline import (
+    Progress,
+    Stage,
+    build_stages,
+    physics_warnings,
+    silent,
+    solve_stages,
+    tabulate,
+)
+from vbsim.study.provenance import provenance
+from vbsim.study.results import (
+    STAGES,
+    SUMMARY,
+    Row,
+    StudyResult,
+    load_result,
+    result_folder,
+    write_csv,
+    write_json,
+    written_aside,
+)
+from vbsim.study.store import StageStore
+from vbsim.study.toml import to_toml
+
+__all__ = ["run_case", "find_result", "Draw"]
+
+log = logging.getLogger("vbsim.study")
+
+Draw = Callable[[Case, Sequence[Stage], Sequence[Row], Path], None]
+"""Writes the pictures of a case's stages into a folder; the views, above this chapter, bring it."""
+
+
+def find_result(case: Case, results: str | Path = "results") -> StudyResult | None:
+    """Return the result of an earlier run of the same case, or None."""
+    return load_result(result_folder(Path(results), case.name, case.digest), case.digest)
+
+
+def run_case(
+    case: Case,
+    results: str | Path = "results",
+    *,
+    draw: Draw | None = None,
+    progress: Progress = silent,
+) -> StudyResult:
+    """Run a case, or load what an earlier run of the same case left.
+
+    Parameters
+    ----------
+    case : Case
+        The case.
+    results : path
+        Folder that holds the folder of each case, and the stages they share.
+    draw : callable, optional
+        Writes the pictures; none are drawn without it.
+    progress : callable, optional
+        Told what is being done and how far it is.
+
+    Returns
+    -------
+    StudyResult
+        The table and its folder.
+
+    Raises
+    ------
+    InvalidCase
+        Before anything is solved, with the place in the case.
+    NotConverged
+        If a solve stopped short; no folder is left.
+    """
+    earlier = find_result(case, results)
+    if earlier is not None:
+        log.info("%s: loaded from %s", case.name, earlier.folder)
+        return earlier
+    results = Path(results)
+    folder = result_folder(results, case.name, case.digest)
+    started = time.perf_counter()
+    with written_aside(folder) as aside, _logged_to(aside / "run.log"):
+        log.info("case %s, digest %s", case.name, case.digest)
+        with data.recording() as constants, physics_warnings() as warned:
+            stages = build_stages(case)
+            store = StageStore(results / STAGES)
+            stages = solve_stages(case, stages, store=store, progress=progress)
+            rows = tabulate(case, stages)
+        for warning in warned:
+            log.warning(warning)
+        progress("writing", 1.0)
+        _write(aside, case, stages, rows, constants, warned)
+        if draw is not None:
+            progress("drawing", 1.0)
+            (aside / "figures").mkdir()
+            draw(case, stages, rows, aside / "figures")
+        log.info("done in %.1f s", time.perf_counter() - started)
+    result = load_result(folder, case.digest)
+    assert result is not None
+    return StudyResult(result.name, result.digest, folder, result.rows, result.summary)
+
+
+def _write(
+    folder: Path,
+    case: Case,
+    stages: Sequence[Stage],
+    rows: Sequence[Row],
+    constants: Mapping[str, Constant],
+    warned: Sequence[str],
+) -> None:
+    resolved = to_toml(case.resolved())
+    (folder / "case.resolved.toml").write_text(resolved, encoding="utf-8")
+    write_csv(folder / "measures.csv", rows)
+    write_json(folder / "provenance.json", provenance(case, constants))
+    write_json(folder / SUMMARY, _summary(case, stages, rows, warned))
+    (folder / "fields").mkdir()
+    for stage in stages:
+        cells, points = stage_fields(stage.specimen, stage.responses)
+        path = folder / "fields" / f"{stage.name}.vti"
+        write_vti(path, stage.specimen.domain, cells, points)
+
+
+def _summary(
+    case: Case, stages: Sequence[Stage], rows: Sequence[Row], warned: Sequence[str]
+) -> dict[str, Any]:
+    used = dict.fromkeys(row.quantity for row in rows)
+    return {
+        "name": case.name,
+        "digest": case.digest,
+        "schema": case.schema_version,
+        "stages": [_tell(stage) for stage in stages],
+        "warnings": list(warned),
+        "measures": [row._asdict() for row in rows],
+        "definitions": {name: DEFINITIONS[name].text for name in used if name in DEFINITIONS},
+    }
+
+
+def _tell(stage: Stage) -> dict[str, Any]:
+    return {
+        "name": stage.name,
+        "history": list(stage.bare.history),
+        "solved_by_an_earlier_run": stage.was_kept,
+        "solver": [
+            {
+                "n_dof": report.n_dof,
+                "iterations": list(report.iterations),
+                "relative_residual": report.relative_residual,
+                "seconds": report.seconds,
+            }
+            for report in stage.solver
+        ],
+        "equilibrium_error": {t: r.equilibrium_error for t, r in stage.responses.items()},
+    }
+
+
+@contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """Write the study's log into a file, whatever else listens to it."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
+        handler.close()
