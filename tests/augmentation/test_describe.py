@@ -19,16 +19,20 @@ def filled_with(specimen, share):
     return replace(specimen, cements=(field,))
 
 
-@pytest.fixture(scope="module")
-def ball(body):
-    specimen = body(1.0)
+def ball_in(specimen, centre_mm):
+    """Return the specimen with a ball of cement about a point of its body frame."""
     x, y, z = specimen.body_axes()
     radius = np.sqrt(
-        (x[None, None, :] - CENTRE_MM[0]) ** 2
-        + (y[None, :, None] - CENTRE_MM[1]) ** 2
-        + (z[:, None, None] - CENTRE_MM[2]) ** 2
+        (x[None, None, :] - centre_mm[0]) ** 2
+        + (y[None, :, None] - centre_mm[1]) ** 2
+        + (z[:, None, None] - centre_mm[2]) ** 2
     )
     return filled_with(specimen, np.clip(RADIUS_MM - radius + 0.5, 0.0, 1.0))
+
+
+@pytest.fixture(scope="module")
+def ball(body):
+    return ball_in(body(1.0), CENTRE_MM)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +79,14 @@ def test_margins_of_the_ball(values):
     assert values["leak_margin_canal"] == pytest.approx(9.1, abs=0.4)
 
 
+def test_the_posterior_wall_is_the_wall_before_the_canal(body):
+    beside = ball_in(body(1.0), (9.0, -2.0, 0.0))
+    values = {q.name: q.value for q in describe(beside, placed_ml=0.0)}
+    # Left of the ball the wall is 18 - 9 - 6 = 3 mm away, behind it some 6 mm.
+    assert values["leak_margin_cortex"] < 3.1
+    assert values["leak_margin_posterior_wall"] > 5.0
+
+
 def test_margins_shrink_as_the_cement_grows(body):
     names = ("leak_margin_posterior_wall", "leak_margin_canal", "leak_margin_basivertebral")
     before = dict.fromkeys(names, np.inf)
@@ -109,4 +121,31 @@ def test_no_cement_reports_only_volumes(body):
         "cement_volume": 0.0,
         "cement_volume_placed": 0.0,
         "filling_fraction": 0.0,
+        "filling_fraction_intact": 0.0,
     }
+
+
+def test_both_bases_of_the_filling_fraction(body):
+    specimen = replace(body(), volume_intact_ml=2.0 * body().volume_ml())
+    filled = CementFill(filling_fraction_percent=12.0).apply(specimen)
+    values = {q.name: q.value for q in filled.report}
+    assert values["filling_fraction"] == pytest.approx(12.0)
+    assert values["filling_fraction_intact"] == pytest.approx(6.0)
+    unknown = CementFill(volume_ml=1.0).apply(replace(specimen, volume_intact_ml=None))
+    assert "filling_fraction_intact" not in {q.name for q in unknown.report}
+
+
+def test_an_imaged_body_keeps_its_outer_layer(body):
+    specimen = body(1.0)
+    imaged = replace(specimen, anatomy=replace(specimen.anatomy, origin="image"))
+    column = CementFill(volume_ml=3.0, distribution="column")
+    filled = column.apply(imaged)
+    frame = imaged.anatomy.frame
+    x, y, z = imaged.body_axes()
+    top = frame.superior_at(x[None, :], y[:, None])
+    # 1 mm stays bone, and the cell that its surface cuts is filled in part.
+    near = np.abs(z[:, None, None] - top) < 0.5
+    assert filled.cement_fraction[near].max() == 0.0
+    values = {q.name: q.value for q in filled.report}
+    assert values["cement_gap_superior"] <= 0.5
+    assert values["leak_margin_cortex"] > 0.5

@@ -50,7 +50,7 @@ class Approach(Parameters):
     The needle passes through the pedicle (transpedicular) or along its lateral wall
     (parapedicular), converges in the transverse plane towards its aim (the midline for one needle,
     the middle of its half of the body for two) as far as the range of angles allows, and descends
-    towards mid-height from the direction of the upper endplate.
+    towards mid-height, at most 15 deg steeper than the upper endplate.
 
     Examples
     --------
@@ -180,9 +180,10 @@ def _tip_height(frame: BodyFrame, gate: FloatArray, x_mm: float, y_mm: float) ->
     upper = float(frame.superior_at([x_mm], [y_mm])[0])
     advance = float(np.hypot(gate[0] - x_mm, gate[1] - y_mm))
     middle = lower + value("augmentation.tip.height") * (upper - lower)
-    wanted = np.degrees(np.arctan2(gate[2] - middle, advance)) - tilt
+    wanted = np.degrees(np.arctan2(gate[2] - middle, advance))
     least, most = value("augmentation.descent.range_deg")
-    angle = np.radians(np.clip(wanted, least, most) + tilt)
+    # A broken endplate tilts forward: the needle may follow it, but need not.
+    angle = np.radians(np.clip(wanted, least + min(tilt, 0.0), most + max(tilt, 0.0)))
     height = (gate[2] - advance * np.tan(angle) - lower) / (upper - lower)
     lowest, highest = value("augmentation.tip.height_range")
     return lower + float(np.clip(height, lowest, highest)) * (upper - lower)

@@ -25,6 +25,11 @@ define(
     "Volume of all cement / volume of the body as it is at this stage, no posterior elements.",
 )
 define(
+    "filling_fraction_intact",
+    "%",
+    "Volume of all cement / volume of the intact body, no posterior elements.",
+)
+define(
     "cement_gap_superior",
     "mm",
     "Least thickness of bone without cement between cement and upper endplate, over the columns of "
@@ -80,8 +85,8 @@ define(
 )
 define("cement_surface_area", "mm2", "Area of the surface of the filled bone.")
 
-# Points that stand for the outer wall: about 0.2 mm apart around it and 0.3 mm along it.
-_N_ANGLES, _N_HEIGHTS = 720, 81
+# Points that stand for the outer wall: about 0.35 mm apart around it and 0.4 mm along it.
+_N_ANGLES, _N_HEIGHTS = 360, 61
 
 
 class Placed(NamedTuple):
@@ -127,13 +132,16 @@ def describe(specimen: Specimen, *, placed_ml: float) -> tuple[Quantity, ...]:
         Volume placed by the last step, ml.
     """
     total_ml = specimen.cement_volume_ml
-    volumes = (
+    volumes = [
         quantity("cement_volume", total_ml),
         quantity("cement_volume_placed", placed_ml),
         quantity("filling_fraction", 100.0 * total_ml / specimen.volume_ml()),
-    )
+    ]
+    if specimen.volume_intact_ml is not None:
+        percent = 100.0 * total_ml / specimen.volume_intact_ml
+        volumes.append(quantity("filling_fraction_intact", percent))
     if total_ml == 0.0:
-        return volumes
+        return tuple(volumes)
     cement = placed(specimen)
     return (
         *volumes,
@@ -184,12 +192,15 @@ def _endplate_gaps(cement: Placed) -> tuple[Quantity, ...]:
     full = filled >= threshold * min(1.0, float(filled.max()))
     holds = full.any(axis=0)
     near = value("augmentation.report.contact_mm")
+    # An imaged body has no endplate of its own: its outermost layer counts as such.
+    is_imaged = cement.specimen.anatomy.origin == "image"
+    endplate_mm = value("augmentation.image.cortex_mm") if is_imaged else 0.0
     rows = []
     for name, order in (("superior", slice(None, None, -1)), ("inferior", slice(None))):
         # From the endplate towards the cement: bone met before the first cell that is mostly full.
         met = np.cumsum(cement.unfilled[order], axis=0) * step
         first = np.argmax(full[order], axis=0)
-        gap = np.take_along_axis(met, first[None], axis=0)[0]
+        gap = np.maximum(np.take_along_axis(met, first[None], axis=0)[0] - endplate_mm, 0.0)
         rows.append(quantity(f"cement_gap_{name}", float(gap[holds].min())))
         contact = float((holds & (gap <= near)).sum()) / float((fullest >= threshold).sum())
         rows.append(quantity(f"cement_contact_{name}", 100.0 * contact))

@@ -103,6 +103,8 @@ class Specimen:
         What the last step has to tell (volume placed, bone conserved, ...).
     fracture : object
         What the fracture chapter keeps of its step, or None.
+    volume_intact_ml : float or None
+        Volume of the body before any step, ml; None where that stage was never made.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Specimen:
     history: tuple[str, ...] = ()
     report: tuple[Quantity, ...] = field(default=())
     fracture: Any = None
+    volume_intact_ml: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("vbmd_mg_cm3", "vbmd_intact_mg_cm3", "integrity"):
@@ -188,7 +191,8 @@ class Specimen:
                 "anisotropy = 'transverse': must be 'isotropic' on a grid that is not aligned with "
                 "the body's axes"
             )
-        return replace(specimen, report=_limits(specimen, is_measured=measured is not None))
+        report = _limits(specimen, is_measured=measured is not None)
+        return replace(specimen, report=report, volume_intact_ml=specimen.volume_ml())
 
     # Coordinates ---------------------------------------------------------------------------------
 
