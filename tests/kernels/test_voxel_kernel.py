@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from voxel_twin import cell_matrix, product
 
-from vbsim.fem.operators import Team, VoxelOperator, cell_matrices, constants_table
+from vbsim.fem.layout import Layout, Team
+from vbsim.fem.operators import VoxelOperator, cell_matrices, constants_table
 from vbsim.materials.field import LAMBDA, LAMBDA_MEAN, MU, orthotropic
 
 SEED = 11
@@ -17,13 +18,21 @@ MATERIALS = {
 CELLS = [(1.0, 1.0, 1.0), (0.5, 0.7, 1.5)]
 
 
-def random_operator(units, shape, cell_mm, threads=1, dtype=np.float64):
+def random_operator(units, shape, cell_mm, threads=1):
     rng = np.random.default_rng(SEED)
     moduli = rng.uniform(0.5, 2.0, (len(units), *shape)) * (rng.random(shape) > 0.3)
-    fixed = np.zeros((3, *(n + 1 for n in shape)), bool)
-    operator = VoxelOperator(units, moduli.astype(dtype), cell_mm, fixed=fixed, team=Team(threads))
-    u = rng.normal(size=operator.shape)
-    return operator, moduli, u
+    moduli = moduli.astype(np.float32)
+    layout = Layout(moduli.any(axis=0))
+    operator = VoxelOperator(
+        units,
+        layout.compact_cells(moduli),
+        cell_mm,
+        layout=layout,
+        held=np.zeros((3, layout.n_points), bool),
+        team=Team(threads),
+    )
+    u = rng.normal(size=(3, *layout.point_shape))
+    return operator, moduli.astype(float), u
 
 
 @pytest.mark.parametrize("cell_mm", CELLS)
@@ -33,11 +42,12 @@ def test_product_equals_dense_twin(name, cell_mm, shape):
     units = MATERIALS[name]
     operator, moduli, u = random_operator(units, shape, cell_mm)
     h = np.array(cell_mm)[:, None, None, None]
-    out = np.empty_like(u)
-    operator.reactions(u * h, out)
+    out = np.empty(operator.shape)
+    operator.reactions(operator.layout.compact(u * h), out)
     expected = product(u, moduli, units, cell_mm)
     # round-off of sums of a few hundred terms
-    np.testing.assert_allclose(out * h, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    found = operator.layout.dense(out) * h
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("cell_mm", CELLS)
@@ -52,16 +62,16 @@ def test_cell_matrix_equals_gauss_integration(unit, cell_mm):
 def test_product_is_symmetric_and_blind_to_rigid_motion():
     units = MATERIALS["mixture"]
     operator, _, u = random_operator(units, (4, 5, 6), (1.0, 0.5, 2.0))
+    u = operator.layout.compact(u)
     v = np.random.default_rng(SEED + 1).normal(size=u.shape)
     Au, Av = np.empty_like(u), np.empty_like(u)
     operator.reactions(u, Au)
     operator.reactions(v, Av)
-    assert abs(np.vdot(v, Au) - np.vdot(u, Av)) < 1e-12 * abs(np.vdot(u, Au))
-    z, y, x = np.meshgrid(*(np.arange(n) for n in u.shape[1:]), indexing="ij")
-    points = np.stack([1.0 * x, 0.5 * y, 2.0 * z])
-    spin = np.cross([0.3, -0.2, 0.7], np.moveaxis(points, 0, -1))
-    rigid = np.moveaxis(spin, -1, 0) + np.array([1.0, 2.0, 3.0])[:, None, None, None]
-    covariant = rigid * np.array([1.0, 0.5, 2.0])[:, None, None, None]
+    assert abs(np.vdot(v, Au) - np.vdot(u, Av)) < 1e-12 * np.linalg.norm(v) * np.linalg.norm(Au)
+    z, y, x = operator.layout.index()
+    points = np.stack([1.0 * x, 0.5 * y, 2.0 * z], axis=1)
+    rigid = np.cross([0.3, -0.2, 0.7], points).T + np.array([[1.0], [2.0], [3.0]])
+    covariant = rigid * np.array([[1.0], [0.5], [2.0]])
     operator.reactions(covariant, Au)
     assert np.abs(Au).max() < 1e-12 * np.abs(covariant).max()
 
@@ -72,6 +82,7 @@ def test_threads_change_no_digit():
     outs = []
     for threads in (1, 2, 3):
         operator, _, u = random_operator(units, shape, (1.0, 1.0, 1.0), threads)
+        u = operator.layout.compact(u)
         out = np.empty_like(u)
         energy = operator.product(u, out)
         outs.append((energy, out))
@@ -87,15 +98,35 @@ def test_diagonal_is_that_of_the_product():
         unit = np.zeros(operator.shape)
         unit[index] = 1.0
         operator.reactions(unit, out)
-        inverse = 1.0 / out[index] if out[index] > 0 else 0.0
-        assert operator.dinv[index] == pytest.approx(inverse, rel=1e-12)
+        assert operator.dinv[index] == pytest.approx(1.0 / out[index], rel=1e-6)  # float32
 
 
-def test_fixed_and_empty_points_stay_zero():
+def test_held_components_stay_zero():
     operator, _, u = random_operator(MATERIALS["isotropic"], (3, 3, 3), (1.0, 1.0, 1.0))
+    operator.dinv[:, ::3] = 0
     out = np.full(operator.shape, np.nan)
-    operator.product(u, out)
-    assert not out[operator.dinv == 0].any()
+    operator.product(operator.layout.compact(u), out)
+    assert not out[:, ::3].any()
     b = np.ones(operator.shape)
-    operator.residual(u, b, out)
-    assert not out[operator.dinv == 0].any()
+    operator.residual(operator.layout.compact(u), b, out)
+    assert not out[:, ::3].any()
+    assert np.isfinite(out).all()
+
+
+@pytest.mark.parametrize("fill", [0.05, 0.5, 1.0])
+def test_layout_numbers_every_point_and_cell_once(fill):
+    solid = np.random.default_rng(SEED).random((5, 7, 300)) < fill  # rows longer than one run
+    layout = Layout(solid)
+    touched = np.zeros(layout.point_shape, bool)
+    for z, y, x in np.ndindex(2, 2, 2):
+        touched[z : z + 5, y : y + 7, x : x + 300] |= solid
+    z, y, x = layout.index()
+    assert np.array_equal(np.stack([z, y, x]), np.stack(np.nonzero(touched)))
+    assert layout.n_cells == np.count_nonzero(solid)
+    values = np.arange(solid.size, dtype=np.float32).reshape(1, *solid.shape)
+    assert np.array_equal(layout.compact_cells(values)[0], values[0][solid])
+    field = np.random.default_rng(SEED).random((3, *layout.point_shape)) * touched
+    assert np.array_equal(layout.dense(layout.compact(field)), field)
+    low = layout.cells.lines[:, 0]
+    row = np.repeat(np.arange(5), np.diff(layout.cells.plane))
+    assert np.array_equal(np.stack([z, y, x])[:, low], [row, layout.cells.row, layout.cells.x])

@@ -46,30 +46,42 @@ class ConjugateGradients:
         self._r = np.zeros(operator.shape)
         self._p = np.zeros(operator.shape)
         self._q = np.zeros(operator.shape)
-        self._sums = np.zeros(operator.shape[1])
+        self._plane = operator.layout.points.plane
+        self._sums = np.zeros(len(self._plane) - 1)
 
-    def solve(self, b: Array, x: Array, *, tolerance: float, max_iterations: int = 500) -> Outcome:
+    def solve(
+        self,
+        x: Array,
+        b: Array | None = None,
+        *,
+        tolerance: float,
+        max_iterations: int = 500,
+        size: float | None = None,
+    ) -> Outcome:
         """Solve ``A x = b`` for the free components, from the start in `x`, in place.
 
         Parameters
         ----------
-        b : (3, Z, Y, X) float64
-            Right-hand side; read at free components only.
-        x : (3, Z, Y, X) float64
-            Start, with 0 at fixed components; the solution on return.
+        x : (3, N) float64
+            Start, with the prescribed values at held components; the solution on return.
+        b : (3, N) float64, optional
+            Nodal forces; none by default.
         tolerance : float
-            Wanted ``|b - A x| / |b|``.
+            Wanted residual, relative to `size`.
         max_iterations : int
             Bound on the number of iterations.
+        size : float, optional
+            What residuals are measured against; by default the norm of the forces that `b` and
+            the prescribed values exert on the free components.
         """
         operator, r, p, q = self.operator, self._r, self._p, self._q
         single = self.multigrid.grids[0].b
-        free = operator.dinv > 0
-        size = float(np.sqrt(np.vdot(b[free], b[free])))
+        if size is None:
+            size = self.load_norm(x, b)
         if size == 0.0:
-            x[free] = 0.0
+            x[operator.dinv > 0] = 0.0
             return Outcome(0, 0.0, True)
-        operator.residual(x, b, r)
+        self._residual(x, b)
         iterations, residual = 0, float(np.sqrt(np.vdot(r, r))) / size
         while residual > tolerance and iterations < max_iterations:
             start = iterations
@@ -88,11 +100,22 @@ class ConjugateGradients:
                 z = self.multigrid(single)
                 last, rho = rho, self._sum(vectors.scalar, (r, z))
                 self._share(vectors.direction, (z, rho / last), (p,))
-            operator.residual(x, b, r)
+            self._residual(x, b)
             residual = float(np.sqrt(np.vdot(r, r))) / size
             if iterations - start <= 2:  # round-off is all that is left to gain
                 break
         return Outcome(iterations, residual, residual <= tolerance)
+
+    def load_norm(self, x: Array, b: Array | None = None) -> float:
+        """Return the norm of the forces on the free components when those do not move."""
+        np.multiply(x, self.operator.dinv == 0, out=self._p)
+        self._residual(self._p, b)
+        return float(np.sqrt(np.vdot(self._r, self._r)))
+
+    def _residual(self, x: Array, b: Array | None) -> None:
+        """Set ``r = b - A x``."""
+        self._r[...] = 0.0 if b is None else b
+        self.operator.residual(x, self._r, self._r)
 
     def _sum(self, kernel: Any, before: tuple[Any, ...], after: tuple[Any, ...] = ()) -> float:
         """Run a pass that leaves a sum per plane; return the total."""
@@ -100,9 +123,9 @@ class ConjugateGradients:
         return float(self._sums.sum())
 
     def _share(self, kernel: Any, before: tuple[Any, ...], after: tuple[Any, ...]) -> None:
-        """Call ``kernel(*before, start, stop, *after)`` on every slab of planes."""
+        """Call ``kernel(*before, plane, start, stop, *after)`` on every slab of planes."""
 
         def slab(_: int, start: int, stop: int) -> None:
-            kernel(*before, start, stop, *after)
+            kernel(*before, self._plane, start, stop, *after)
 
-        self.operator.team.run(slab, self.operator.shape[1], self.operator.n_points)
+        self.operator.team.run(slab, self._plane)

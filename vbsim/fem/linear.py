@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,10 +10,9 @@ import numpy as np
 
 from vbsim.checks import NotConverged, require
 from vbsim.fem.krylov import ConjugateGradients
+from vbsim.fem.layout import Team
 from vbsim.fem.loads import Lateral, LoadCase
-from vbsim.fem.multigrid import Multigrid
-from vbsim.fem.operators import Team
-from vbsim.fem.problem import PlatenProblem, Solid
+from vbsim.fem.problem import MOTIONS, PlatenProblem, Solid
 from vbsim.fem.response import PlatenModes, Response, SolverReport, Status
 
 __all__ = ["Settings", "solve", "solve_modes", "respond", "forecast_bytes"]
@@ -126,13 +124,13 @@ def solve_modes(
     """
     begun = time.perf_counter()
     problem = PlatenProblem(body, lateral, Team(settings.threads))
-    solver = ConjugateGradients(problem.operator, Multigrid(problem.single_operator()))
+    solver = ConjugateGradients(problem.operator, problem.multigrid)
     outcomes, fields = [], []
-    for name, descent in itertools.islice(problem.lifts(), motions):
+    for motion, name in enumerate(MOTIONS[:motions]):
         if progress is not None:
             progress(name)
         field, outcome = problem.solve(
-            solver, descent, tolerance=settings.tolerance, limit=settings.max_iterations
+            solver, motion, tolerance=settings.tolerance, limit=settings.max_iterations
         )
         outcomes.append(outcome)
         fields.append(field)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vbsim.fem.layout import Layout
 from vbsim.fem.operators import VoxelOperator, cell_matrices
-from vbsim.kernels import transfer
+from vbsim.kernels import runs, transfer
 
-__all__ = ["Multigrid", "Grid"]
+__all__ = ["Multigrid", "Grid", "held_components", "mark_active"]
 
 Array = NDArray[Any]
 
@@ -36,7 +37,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         for name in ("b", "x", "d", "e"):
-            setattr(self, name, np.zeros(self.operator.shape, self.operator.dtype))
+            setattr(self, name, np.zeros(self.operator.shape, np.float32))
 
 
 class Multigrid:
@@ -45,7 +46,11 @@ class Multigrid:
     Parameters
     ----------
     operator : VoxelOperator
-        Finest grid, float32.
+        Finest grid.
+    moduli : (K, n_z, n_y, n_x) float32
+        Its moduli over the whole box, 0 in voids; read during set-up only.
+    flags : (n_z + 1, n_y + 1, n_x + 1) uint8
+        Its points: held components and `transfer.ACTIVE`; read during set-up only.
 
     Notes
     -----
@@ -54,25 +59,24 @@ class Multigrid:
     much longer than the others nothing is halved until the shape is near a cube again.
     """
 
-    def __init__(self, operator: VoxelOperator) -> None:
+    def __init__(
+        self, operator: VoxelOperator, moduli: NDArray[np.float32], flags: NDArray[np.uint8]
+    ) -> None:
         self.grids = [Grid(operator)]
-        while self._too_large(self.grids[-1].operator):
-            factors = _factors(self.grids[-1].operator)
-            self.grids[-1].factors = factors
-            self.grids.append(Grid(_coarser(self.grids[-1].operator, factors)))
+        while _too_large(self.grids[-1].operator):
+            fine = self.grids[-1]
+            fine.factors = _factors(fine.operator)
+            coarser, moduli, flags = _coarser(fine.operator, fine.factors, moduli, flags)
+            self.grids.append(Grid(coarser))
         self._inverse = _pseudo_inverse(self.grids[-1].operator)
         self._coefficients = [_chebyshev(grid.operator) for grid in self.grids[:-1]]
-
-    @staticmethod
-    def _too_large(operator: VoxelOperator) -> bool:
-        return bool(3 * operator.n_points > _DIRECT_DOF and max(operator.moduli.shape[1:]) > 1)
 
     def __repr__(self) -> str:
         rows = ["grid        points   cells (z, y, x)      edge (x, y, z)"]
         for k, grid in enumerate(self.grids):
             o = grid.operator
             edge = " x ".join(f"{h:g}" for h in o.cell_mm)
-            rows.append(f"{k:4d}  {o.n_points:12,d}   {o.moduli.shape[1:]!s:20s} {edge}")
+            rows.append(f"{k:4d}  {o.layout.n_points:12,d}   {o.layout.shape!s:20s} {edge}")
         return "\n".join(rows)
 
     def __call__(self, r: Array) -> Array:
@@ -91,7 +95,7 @@ class Multigrid:
         operator = grid.operator
         first, second = self._coefficients[k]
         np.multiply(operator.dinv, grid.b, out=grid.d)
-        grid.d *= operator.dtype.type(first)
+        grid.d *= np.float32(first)
         np.copyto(grid.x, grid.d)
         operator.chebyshev(grid.d, grid.b, grid.e, grid.x, second)
         operator.residual(grid.e, grid.b, grid.b)
@@ -104,29 +108,48 @@ class Multigrid:
     def _restrict(self, k: int) -> None:
         grid, coarse = self.grids[k], self.grids[k + 1]
         factors = np.array(grid.factors)
+        fine_points = grid.operator.layout.points
+        layout = coarse.operator.layout
 
         def slab(_: int, start: int, stop: int) -> None:
-            line = np.empty(grid.b.shape[3], grid.b.dtype)
-            transfer.restrict(grid.b, factors, start, stop, line, coarse.b)
+            line = np.zeros(2 * layout.point_shape[2] + 2, np.float32)
+            transfer.restrict(
+                grid.b, fine_points, factors, layout.points, start, stop, line, coarse.b
+            )
 
-        operator = grid.operator
-        operator.team.run(slab, coarse.b.shape[1], operator.n_points)
+        grid.operator.team.run(slab, layout.points.plane)
 
     def _prolong(self, k: int) -> None:
         grid, coarse = self.grids[k], self.grids[k + 1]
         factors = np.array(grid.factors)
         operator = grid.operator
+        layout, points = coarse.operator.layout, operator.layout.points
 
         def slab(_: int, start: int, stop: int) -> None:
-            line = np.empty(coarse.x.shape[3], grid.b.dtype)
-            transfer.prolong(coarse.x, factors, start, stop, line, operator.dinv, grid.d, grid.x)
+            line = np.zeros(layout.point_shape[2] + 1, np.float32)
+            transfer.prolong(
+                coarse.x,
+                layout.points,
+                factors,
+                points,
+                start,
+                stop,
+                line,
+                operator.dinv,
+                grid.d,
+                grid.x,
+            )
 
-        operator.team.run(slab, grid.b.shape[1], operator.n_points)
+        operator.team.run(slab, points.plane)
+
+
+def _too_large(operator: VoxelOperator) -> bool:
+    return 3 * operator.layout.n_points > _DIRECT_DOF and max(operator.layout.shape) > 1
 
 
 def _factors(operator: VoxelOperator) -> tuple[int, int, int]:
     """Return by how much each axis (z, y, x) is coarsened: 2, or 1 to mend its shape or size."""
-    cells = operator.moduli.shape[1:]
+    cells = operator.layout.shape
     edges = operator.cell_mm[::-1]
     shortest = min(h for h, n in zip(edges, cells, strict=True) if n > 1)
     first, second, third = (
@@ -136,19 +159,44 @@ def _factors(operator: VoxelOperator) -> tuple[int, int, int]:
     return first, second, third
 
 
-def _coarser(fine: VoxelOperator, factors: tuple[int, int, int]) -> VoxelOperator:
-    """Return the operator on the next coarser grid."""
-    cells = [-(-n // f) for n, f in zip(fine.moduli.shape[1:], factors, strict=True)]
-    moduli = np.empty((fine.moduli.shape[0], *cells), fine.dtype)
-    transfer.coarsen(fine.moduli, np.array(factors), fine.fixed[2], moduli)
-    fixed = np.empty((3, *(n + 1 for n in cells)), bool)
-    transfer.hold(fine.fixed, fine.dinv, np.array(factors), fixed)
+def _coarser(
+    fine: VoxelOperator,
+    factors: tuple[int, int, int],
+    moduli: NDArray[np.float32],
+    flags: NDArray[np.uint8],
+) -> tuple[VoxelOperator, NDArray[np.float32], NDArray[np.uint8]]:
+    """Return the operator on the next coarser grid, and its moduli and flags over the box."""
+    cells = [-(-n // f) for n, f in zip(fine.layout.shape, factors, strict=True)]
+    coarse_moduli = np.empty((len(moduli), *cells), np.float32)
+    transfer.coarsen(moduli, np.array(factors), flags, coarse_moduli)
+    coarse_flags = np.empty(tuple(n + 1 for n in cells), np.uint8)
+    transfer.hold(flags, np.array(factors), coarse_flags)
+    layout = Layout(np.asarray(coarse_moduli.any(axis=0)))
     h_x, h_y, h_z = fine.cell_mm
     f_z, f_y, f_x = factors
-    cell_mm = (h_x * f_x, h_y * f_y, h_z * f_z)
-    return VoxelOperator(
-        fine.units, moduli, cell_mm, fixed=fixed, team=fine.team, mixtures=fine.mixtures
+    operator = VoxelOperator(
+        fine.units,
+        layout.compact_cells(coarse_moduli),
+        (h_x * f_x, h_y * f_y, h_z * f_z),
+        layout=layout,
+        held=held_components(layout, coarse_flags),
+        team=fine.team,
+        mixtures=fine.mixtures,
     )
+    mark_active(layout, coarse_flags)
+    return operator, coarse_moduli, coarse_flags
+
+
+def held_components(layout: Layout, flags: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return the held components of the points with material, (3, N)."""
+    compact = np.empty(layout.n_points, np.uint8)
+    runs.compress(flags, layout.points, compact)
+    return np.stack([compact & bit > 0 for bit in (runs.HELD_X, runs.HELD_Y, runs.HELD_Z)])
+
+
+def mark_active(layout: Layout, flags: NDArray[np.uint8]) -> None:
+    """Set the `transfer.ACTIVE` flag of the points with material."""
+    runs.flag(layout.points, transfer.ACTIVE, flags)
 
 
 def _chebyshev(operator: VoxelOperator) -> tuple[float, tuple[float, float]]:
@@ -167,31 +215,19 @@ def _chebyshev(operator: VoxelOperator) -> tuple[float, tuple[float, float]]:
 
 def _pseudo_inverse(operator: VoxelOperator) -> Array:
     """Return the dense inverse on the free components, 0 elsewhere and on rigid motions."""
-    cells = operator.moduli.shape[1:]
-    n_dof = int(np.prod(operator.shape))
-    index = np.arange(n_dof).reshape(operator.shape)
-    n_z, n_y, n_x = cells
-    corners = np.stack(
-        [
-            index[c, k : k + n_z, j : j + n_y, i : i + n_x].ravel()
-            for c in range(3)
-            for k in (0, 1)
-            for j in (0, 1)
-            for i in (0, 1)
-        ],
-        axis=1,
-    )
+    cells, n_dof = operator.layout.cells, int(np.prod(operator.shape))
+    row = np.repeat(np.arange(len(cells.length)), cells.length)
+    along = np.arange(operator.layout.n_cells) - cells.first[row]
+    first = cells.lines[row] + along[:, None]  # (n_cells, 4 lines)
+    points = np.stack([first, first + 1], axis=-1).reshape(-1, 8)  # x fastest, then y, then z
+    corners = np.concatenate([points + c * operator.layout.n_points for c in range(3)], axis=1)
     dense = np.zeros((n_dof, n_dof))
-    matrices = np.einsum(
-        "kn,kij->nij",
-        operator.moduli.reshape(len(operator.units), -1),
-        cell_matrices(operator.table),
-    )
+    matrices = np.einsum("kn,kij->nij", operator.moduli, cell_matrices(operator.table))
     np.add.at(dense, (corners[:, :, None], corners[:, None, :]), matrices)
     free = np.flatnonzero(operator.dinv.ravel())
     scale = np.sqrt(operator.dinv.ravel()[free].astype(np.float64))
     scaled = dense[np.ix_(free, free)] * scale[:, None] * scale
-    inverse = np.zeros((n_dof, n_dof), operator.dtype)
+    inverse = np.zeros((n_dof, n_dof), np.float32)
     # Cells that hang on by less than the type can hold are rigid motions too.
     tolerance = 10.0 * float(np.finfo(np.float32).eps)
     part = np.linalg.pinv(scaled, rcond=tolerance, hermitian=True)

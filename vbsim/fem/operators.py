@@ -2,63 +2,36 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vbsim.fem.layout import Layout, Team
 from vbsim.kernels import voxel
 from vbsim.materials.field import UnitStiffness
 
-__all__ = ["Operator", "Team", "VoxelOperator", "constants_table", "cell_matrices"]
+__all__ = ["Operator", "VoxelOperator", "constants_table", "cell_matrices"]
 
 FloatArray = NDArray[np.float64]
 Array = NDArray[Any]
 
-# Below this many points a product is cheaper than waking a thread.
-_POINTS_WORTH_A_THREAD = 20_000
 # Directions in which the outermost mixtures of unit materials are looked for.
 _DIRECTIONS = 64
+
+# Modes of `kernels.voxel.product`.
+_PRODUCT, _RESIDUAL, _CHEBYSHEV, _REACTIONS = range(4)
 
 
 class Operator(Protocol):
     """The stiffness of a body."""
 
     def product(self, u: Array, out: Array) -> float:
-        """Set ``out = A u`` at free points, 0 elsewhere; return ``u . out``."""
+        """Set ``out = A u`` at free components, 0 elsewhere; return ``u . out``."""
 
     def reactions(self, u: Array, out: Array) -> None:
         """Set ``out = A u`` at every point."""
-
-
-class Team:
-    """Threads that share the point planes of a grid.
-
-    Parameters
-    ----------
-    threads : int or None
-        Number of threads; by default the cores this process may use. Results do not depend on it.
-    """
-
-    def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads or len(os.sched_getaffinity(0))
-        self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
-
-    def run(self, work: Callable[[int, int, int], None], n_planes: int, n_points: int) -> None:
-        """Call ``work(member, start, stop)`` so that the planes are shared out."""
-        members = min(self.threads, n_planes)
-        if self._pool is None or members < 2 or n_points < _POINTS_WORTH_A_THREAD:
-            work(0, 0, n_planes)
-            return
-        cuts = [n_planes * k // members for k in range(members + 1)]
-        jobs = [self._pool.submit(work, k, cuts[k], cuts[k + 1]) for k in range(1, members)]
-        work(0, cuts[0], cuts[1])
-        for job in jobs:
-            job.result()
 
 
 def constants_table(
@@ -148,20 +121,23 @@ def cell_matrices(table: FloatArray) -> FloatArray:
 
 
 class VoxelOperator:
-    """Stiffness of a regular grid of cells, as `kernels.voxel` multiplies it.
+    """Stiffness of a voxel body, as `kernels.voxel` multiplies it.
 
-    Vectors are covariant: displacement times the grid's spacing, component by component.
+    Vectors are compact, (3, N), and covariant: displacement times the grid's spacing, component by
+    component.
 
     Parameters
     ----------
     units : tuple of UnitStiffness
         Unit materials, length K.
-    moduli : (K, n_z, n_y, n_x) float32 or float64, MPa
-        Scalar field of each; the type decides that of the arithmetic.
+    moduli : (K, n_cells) float32, MPa
+        Scalar field of each over the cells with material.
     cell_mm : tuple of float
         Cell size (x, y, z).
-    fixed : (3, n_z + 1, n_y + 1, n_x + 1) bool
-        Constrained components. Points without stiffness are left out by themselves.
+    layout : Layout
+        Where points and cells lie.
+    held : (3, N) bool
+        Held components.
     team : Team
         Threads.
     mixtures : (M, K) float, optional
@@ -171,35 +147,32 @@ class VoxelOperator:
     def __init__(
         self,
         units: tuple[UnitStiffness, ...],
-        moduli: Array,
+        moduli: NDArray[np.float32],
         cell_mm: tuple[float, float, float],
         *,
-        fixed: NDArray[np.bool_],
+        layout: Layout,
+        held: NDArray[np.bool_],
         team: Team,
         mixtures: FloatArray | None = None,
     ) -> None:
         self.units = units
-        self.moduli = np.ascontiguousarray(moduli)
+        self.moduli = moduli
         self.cell_mm = cell_mm
-        self.fixed = fixed
+        self.layout = layout
         self.team = team
-        self._mixtures = mixtures
-        self.dtype = self.moduli.dtype
         self.table = constants_table(units, cell_mm)
-        self._table = self.table.astype(self.dtype)
-        n_z, n_y, n_x = moduli.shape[1:]
-        self.shape = (3, n_z + 1, n_y + 1, n_x + 1)
-        self.n_points = (n_z + 1) * (n_y + 1) * (n_x + 1)
-        members = min(team.threads, n_z + 1)
-        self._planes = np.zeros((members, 2, 3, n_y + 1, n_x + 1), self.dtype)
-        self._work = np.zeros((members, voxel.work_shape()), self.dtype)
-        self._sums = np.zeros(n_z + 1)
-        self._nothing = np.zeros((3, 0, 0, 0), self.dtype)
-        self.dinv = self._inverse_diagonal()
+        self._mixtures = mixtures
+        self._work: dict[np.dtype[Any], _Work] = {}
+        self.dinv = self._inverse_diagonal(held)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of a vector, (3, N)."""
+        return 3, self.layout.n_points
 
     @property
     def n_dof(self) -> int:
-        """Number of free components of points with material."""
+        """Number of free components."""
         return int(np.count_nonzero(self.dinv))
 
     @cached_property
@@ -223,21 +196,20 @@ class VoxelOperator:
         return float(np.linalg.eigvalsh(scaled).max())
 
     def product(self, u: Array, out: Array) -> float:
-        """Set ``out = A u`` at free points, 0 elsewhere; return ``u . out``."""
-        self._run(u, 0, out)
-        return float(self._sums.sum())
+        """Set ``out = A u`` at free components, 0 elsewhere; return ``u . out``."""
+        return float(self._run(u, _PRODUCT, out).sum())
 
     def residual(self, u: Array, b: Array, out: Array) -> None:
-        """Set ``out = b - A u`` at free points, 0 elsewhere; `out` may be `b`."""
-        self._run(u, 1, out, b)
+        """Set ``out = b - A u`` at free components, 0 elsewhere; `out` may be `b`."""
+        self._run(u, _RESIDUAL, out, b)
 
     def chebyshev(self, u: Array, b: Array, out: Array, x: Array, c: tuple[float, float]) -> None:
         """``b <- b - A u``, ``out = c[0] u + c[1] D^-1 b``, ``x += out``."""
-        self._run(u, 2, out, b, x, c)
+        self._run(u, _CHEBYSHEV, out, b, x, c)
 
     def reactions(self, u: Array, out: Array) -> None:
         """Set ``out = A u`` at every point."""
-        self._run(u, 3, out)
+        self._run(u, _REACTIONS, out)
 
     def _run(
         self,
@@ -247,43 +219,60 @@ class VoxelOperator:
         b: Array | None = None,
         x: Array | None = None,
         c: tuple[float, float] = (0.0, 0.0),
-    ) -> None:
-        nothing = self._nothing
-        coefficients = np.array(c, self.dtype)
+    ) -> FloatArray:
+        work = self._work.get(u.dtype)
+        if work is None:
+            work = self._work[u.dtype] = _Work(self, u.dtype)
+        nothing = work.nothing
+        coefficients = np.array(c, u.dtype)
 
         def slab(member: int, start: int, stop: int) -> None:
             voxel.product(
                 u,
                 self.moduli,
-                self._table,
+                work.table,
+                self.layout.cells,
+                self.layout.points,
                 start,
                 stop,
-                self._planes[member],
-                self._work[member],
+                work.planes[member],
+                work.lines[member],
                 mode,
                 nothing if b is None else b,
                 out,
                 self.dinv,
                 nothing if x is None else x,
                 coefficients,
-                self._sums,
+                work.sums,
             )
 
-        self.team.run(slab, self.shape[1], self.n_points)
+        self.team.run(slab, self.layout.points.plane)
+        return work.sums
 
-    def _inverse_diagonal(self) -> Array:
+    def _inverse_diagonal(self, held: NDArray[np.bool_]) -> NDArray[np.float32]:
         weights = np.diagonal(cell_matrices(self.table), axis1=1, axis2=2)[:, ::8]
-        out = np.zeros(self.shape, self.dtype)
-        w = np.ascontiguousarray(weights, dtype=self.dtype)
-
-        def slab(_: int, start: int, stop: int) -> None:
-            voxel.diagonal(self.moduli, w, start, stop, out)
-
-        self.team.run(slab, self.shape[1], self.n_points)
-        with np.errstate(divide="ignore"):
-            np.divide(1.0, out, out=out, where=out > 0)
-        out[self.fixed] = 0
+        out = np.zeros(self.shape, np.float32)
+        voxel.diagonal(
+            self.moduli,
+            np.ascontiguousarray(weights, dtype=np.float32),
+            self.layout.cells,
+            out,
+        )
+        np.divide(1.0, out, out=out, where=out > 0)
+        out[held] = 0
         return out
+
+
+class _Work:
+    """Buffers of a product, one set a thread, for one type of vector."""
+
+    def __init__(self, operator: VoxelOperator, dtype: np.dtype[Any]) -> None:
+        members = operator.team.threads
+        self.table = operator.table.astype(dtype)
+        self.planes = np.zeros((members, 2, 3, operator.layout.widest_plane), dtype)
+        self.lines = np.zeros((members, voxel.work_shape()), dtype)
+        self.sums = np.zeros(len(operator.layout.points.plane) - 1)
+        self.nothing = np.zeros((3, 0), dtype)
 
 
 def _outermost(moduli: Array) -> FloatArray:
@@ -291,10 +280,7 @@ def _outermost(moduli: Array) -> FloatArray:
     n_units = len(moduli)
     if n_units == 1:
         return np.ones((1, 1))
-    flat = moduli.reshape(n_units, -1)
-    total = flat.sum(axis=0)
-    solid = total > 0
-    weights = (flat[:, solid] / total[solid]).astype(np.float32)
+    weights = moduli / moduli.sum(axis=0)
     directions = np.random.default_rng(0).standard_normal((_DIRECTIONS, n_units), dtype=np.float32)
     directions = np.concatenate([directions, np.eye(n_units, dtype=np.float32)])
     found = {int((direction @ weights).argmax()) for direction in directions}

@@ -11,8 +11,11 @@ from scipy import ndimage
 
 from vbsim.checks import NotConverged, frozen, require
 from vbsim.fem.krylov import ConjugateGradients, Outcome
-from vbsim.fem.operators import Team, VoxelOperator
+from vbsim.fem.layout import Layout, Team
+from vbsim.fem.multigrid import Multigrid, held_components, mark_active
+from vbsim.fem.operators import VoxelOperator
 from vbsim.fem.response import PlatenModes, SolverReport, Status
+from vbsim.kernels import runs
 from vbsim.materials.field import StiffnessField
 from vbsim.mesh.voxels import VoxelGrid
 
@@ -57,7 +60,7 @@ class Solid(Protocol):
 
 
 class PlatenProblem:
-    """A body cut down to what joins its platens, with covariant vectors.
+    """A body cut down to what joins its platens, with covariant compact vectors.
 
     Parameters
     ----------
@@ -81,80 +84,89 @@ class PlatenProblem:
         assert body.ends is not None
         self._grid = body.domain
         self._lateral = lateral
-        self._h = np.array(body.domain.spacing_mm)[:, None, None, None]
         lower, upper = (self._points(nodes) for nodes in (body.ends.lower, body.ends.upper))
         carrying = _joined(body.materials.moduli, lower, upper)
         self._box = _bounding_box(carrying)
         self._point_box = tuple(slice(part.start, part.stop + 1) for part in self._box)
-        self._lower, self._upper = lower[self._point_box], upper[self._point_box]
-        x, y, _ = (
-            axis[part] - start
-            for axis, part, start in zip(
-                body.domain.faces_local(), self._point_box[::-1], body.ends.pivot_mm, strict=True
-            )
-        )
-        shape = self._upper.shape
-        # u_z of the upper platen in each unit motion
-        self._descent = (
-            np.full(shape, -1.0),
-            np.broadcast_to(y[:, None], shape),
-            np.broadcast_to(-x, shape),
-        )
-        moduli = body.materials.moduli[(slice(None), *self._box)] * carrying[self._box]
-        fixed = np.zeros((3, *shape), bool)
-        ends = self._lower | self._upper
-        fixed[2] = ends
+        lower, upper = lower[self._point_box], upper[self._point_box]
+        moduli = body.materials.moduli[(slice(None), *self._box)].astype(np.float32)
+        moduli *= carrying[self._box]
+        flags = np.zeros(upper.shape, np.uint8)
+        flags[lower | upper] = runs.HELD_Z
         if lateral != "sliding":
-            fixed[:2] = ends if lateral == "held" else self._lower
+            flags[lower | upper if lateral == "held" else lower] |= runs.HELD_X | runs.HELD_Y
+        layout = Layout(carrying[self._box])
         self.operator = VoxelOperator(
-            body.materials.units, moduli, body.domain.spacing_mm, fixed=fixed, team=team
+            body.materials.units,
+            layout.compact_cells(moduli),
+            body.domain.spacing_mm,
+            layout=layout,
+            held=held_components(layout, flags),
+            team=team,
         )
+        mark_active(layout, flags)
+        self.multigrid = Multigrid(self.operator, moduli, flags)
+        self._ends = (self._nodes(lower), self._nodes(upper))
+        self._arms = self._lever_arms(body.ends.pivot_mm)
 
-    def single_operator(self) -> VoxelOperator:
-        """Return the same operator in float32, for the preconditioner."""
-        fine = self.operator
-        moduli = fine.moduli.astype(np.float32)
-        return VoxelOperator(fine.units, moduli, fine.cell_mm, fixed=fine.fixed, team=fine.team)
+    def _nodes(self, points: BoolArray) -> NDArray[np.int64]:
+        """Return the compact indices of points of the box."""
+        chosen = np.zeros(self.operator.layout.n_points, bool)
+        runs.compress(points, self.operator.layout.points, chosen)
+        return np.flatnonzero(chosen)
 
-    def lifts(self) -> Iterator[tuple[str, FloatArray]]:
-        """Yield the name and the prescribed u_z (mm, full height) of each unit motion."""
-        yield from zip(MOTIONS, self._descent, strict=True)
+    def _lever_arms(self, pivot_mm: FloatArray) -> FloatArray:
+        """Return x and y of every point from the pivot, and its share of the height, (3, N)."""
+        layout = self.operator.layout
+        out: FloatArray = np.empty((3, layout.n_points))
+        z, y, x = layout.index()
+        for target, index, k in ((out[0], x, 0), (out[1], y, 1)):
+            axis = self._grid.faces_local()[k][self._point_box[2 - k]] - pivot_mm[k]
+            np.take(axis, index, out=target)
+        np.divide(z, layout.shape[0], out=out[2])
+        return out
+
+    def descent(self, motion: int) -> FloatArray:
+        """Return u_z of every point if it followed the upper platen rigidly, (N,), mm."""
+        if motion == 0:
+            return np.full(self.operator.layout.n_points, -1.0)
+        return self._arms[1] if motion == 1 else -self._arms[0]
 
     def solve(
-        self, solver: ConjugateGradients, descent: FloatArray, *, tolerance: float, limit: int
+        self, solver: ConjugateGradients, motion: int, *, tolerance: float, limit: int
     ) -> tuple[FloatArray, Outcome]:
         """Return the covariant displacement of one unit motion, and how the solve ended."""
-        operator = self.operator
-        lift = np.zeros(operator.shape)
-        lift[2][self._upper] = descent[self._upper] * self._h[2, 0, 0, 0]
-        b = np.zeros(operator.shape)
-        operator.residual(lift, b, b)
+        h_z = self._grid.spacing_mm[2]
+        descent = self.descent(motion) * h_z
+        x = np.zeros(self.operator.shape)
+        upper = self._ends[1]
+        x[2, upper] = descent[upper]
+        size = solver.load_norm(x)
         # Start from a descent that grows evenly with height.
-        x = np.zeros(operator.shape)
-        share = np.linspace(0.0, 1.0, operator.shape[1])[:, None, None]
-        np.multiply(descent * self._h[2, 0, 0, 0], share, out=x[2])
-        x[operator.dinv == 0] = 0.0
-        outcome = solver.solve(b, x, tolerance=tolerance, max_iterations=limit)
-        x += lift
+        np.multiply(descent, self._arms[2], out=x[2], where=self.operator.dinv[2] > 0)
+        outcome = solver.solve(x, tolerance=tolerance, max_iterations=limit, size=size)
         return x, outcome
 
     def modes(self, fields: list[FloatArray], report: SolverReport) -> PlatenModes:
-        """Return the platen modes from the covariant displacements of the three motions."""
+        """Return the platen modes from the covariant displacements of the motions."""
         stiffness = np.zeros((3, 3))
         reactions = np.zeros((3, 2, 3))
         displacement = np.zeros((3, 3, *self._grid.point_shape))
         force = np.empty(self.operator.shape)
+        h = np.array(self._grid.spacing_mm)[:, None]
+        upper = self._ends[1]
         for j, field in enumerate(fields):
             self.operator.reactions(field, force)
-            force *= self._h
-            for k, nodes in enumerate((self._lower, self._upper)):
+            force *= h
+            for k, nodes in enumerate(self._ends):
                 reactions[j, k] = force[:, nodes].sum(axis=1)
-            pushed = force[2][self._upper]
-            stiffness[:, j] = [pushed @ descent[self._upper] for descent in self._descent]
-            field /= self._h
+            for i in range(len(fields)):
+                stiffness[i, j] = force[2, upper] @ self.descent(i)[upper]
+            field /= h
             if self._lateral == "sliding":
                 self._remove_drift(field)
-            displacement[j][(slice(None), *self._point_box)] = field
+            box = displacement[j][(slice(None), *self._point_box)]
+            runs.expand(field, self.operator.layout.points, box)
         stiffness = 0.5 * (stiffness + stiffness.T)
         return PlatenModes(
             frozen(displacement), frozen(stiffness), frozen(reactions), self._lateral, report
@@ -162,14 +174,11 @@ class PlatenProblem:
 
     def _remove_drift(self, field: FloatArray) -> None:
         """Take out the sideways rigid motion that sliding platens leave undetermined."""
-        active = self.operator.dinv[0] > 0
-        _, y, x = (axis.astype(float) for axis in np.nonzero(active))
-        h_x, h_y, _ = self._grid.spacing_mm
-        x, y = h_x * (x - x.mean()), h_y * (y - y.mean())
-        u, v = field[0][active], field[1][active]
+        x, y = (arm - arm.mean() for arm in self._arms[:2])
+        u, v = field[0], field[1]
         spin = float((x @ v - y @ u) / (x @ x + y @ y))
-        field[0][active] = u - u.mean() + spin * y
-        field[1][active] = v - v.mean() - spin * x
+        u += spin * y - u.mean()
+        v -= spin * x + v.mean()
 
     def _points(self, nodes: NDArray[np.int64]) -> BoolArray:
         mask = np.zeros(self._grid.n_points, bool)

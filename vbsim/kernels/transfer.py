@@ -1,119 +1,148 @@
-"""Trilinear transfer between grids whose spacing doubles along some axes.
+"""Trilinear transfer between voxel grids whose spacing doubles along some axes.
 
 Coarse point j lies on fine point ``2 j`` along a halved axis and on point j along a kept one. The
-restriction is the transpose of the interpolation. Vectors are covariant on each grid (displacement
-times that grid's spacing), hence the factor 1/2 for components along halved axes.
+restriction is the transpose of the interpolation. Vectors are compact (see `runs`) and covariant on
+each grid (displacement times that grid's spacing), hence the factor 1/2 for components along halved
+axes. `factors` is 2 where the axis (z, y, x) was halved, else 1.
 """
 
 from __future__ import annotations
 
 from vbsim.kernels import inlined, kernel
+from vbsim.kernels.runs import HELD_Z
 
-__all__ = ["restrict", "prolong", "coarsen", "hold"]
+__all__ = ["restrict", "prolong", "coarsen", "hold", "ACTIVE"]
+
+ACTIVE = 8
+"""Flag of a point with material."""
 
 
 @inlined
-def _add(line, source, weight):
-    for i in range(source.shape[0]):
-        line[i] += weight * source[i]
+def _add_line(line, vector, c, points, z, y, weight):
+    """Add the runs of one line of points to a dense line."""
+    for r in range(points.line[z, y], points.line[z, y + 1]):
+        first, n = points.first[r], points.length[r]
+        source = vector[c, first : first + n]
+        target = line[points.x[r] : points.x[r] + n]
+        for i in range(n):
+            target[i] += weight * source[i]
+
+
+@inlined
+def _clear(line, points, z, y):
+    """Set a dense line to 0 where `_add_line` has written."""
+    for r in range(points.line[z, y], points.line[z, y + 1]):
+        line[points.x[r] : points.x[r] + points.length[r]] = 0
 
 
 @kernel
-def restrict(fine, factors, start, stop, line, coarse):
+def restrict(fine, fine_points, factors, coarse_points, start, stop, line, coarse):
     """Set coarse point planes ``start <= z < stop`` to the transposed interpolation of `fine`.
 
     Parameters
     ----------
-    fine : (3, Z, Y, X)
+    fine : (3, N)
         Fine vector.
+    fine_points, coarse_points : Points
+        Where the points lie.
     factors : (3,) int
-        2 where the axis (z, y, x) was halved, else 1.
-    line : (X,)
-        Work.
-    coarse : (3, Zc, Yc, Xc)
+        See above.
+    line : (at least 2 Xc + 2,)
+        Work, 0 on entry and on return.
+    coarse : (3, M)
         Result.
     """
     f_z, f_y, f_x = factors
-    half = line.dtype.type(0.5)
-    one = line.dtype.type(1.0)
-    n_z, n_y, n_x = fine.shape[1], fine.shape[2], fine.shape[3]
+    half, one = line.dtype.type(0.5), line.dtype.type(1.0)
+    n_z, n_y = fine_points.line.shape[0], fine_points.line.shape[1] - 1
+    n_lines = coarse_points.line.shape[1] - 1
     for c in range(3):
         share = one / factors[2 - c]
         for z in range(start, stop):
-            for y in range(coarse.shape[2]):
-                line[:] = 0
-                for q in range(1 - f_z, f_z):
-                    fine_z = f_z * z + q
-                    if fine_z < 0 or fine_z >= n_z:
-                        continue
-                    for r in range(1 - f_y, f_y):
-                        fine_y = f_y * y + r
-                        if fine_y < 0 or fine_y >= n_y:
-                            continue
-                        weight = share * (half if q != 0 else one) * (half if r != 0 else one)
-                        _add(line, fine[c, fine_z, fine_y], weight)
-                target = coarse[c, z, y]
-                if f_x == 1:
-                    target[:] = line
+            low_z, top_z = max(f_z * z - f_z + 1, 0), min(f_z * z + f_z, n_z)
+            for y in range(n_lines):
+                if coarse_points.line[z, y] == coarse_points.line[z, y + 1]:
                     continue
-                for x in range(coarse.shape[3]):
-                    total = line[2 * x] if 2 * x < n_x else line[0] * 0
-                    if x > 0:
-                        total += half * line[2 * x - 1]
-                    if 2 * x + 1 < n_x:
-                        total += half * line[2 * x + 1]
-                    target[x] = total
+                low_y, top_y = max(f_y * y - f_y + 1, 0), min(f_y * y + f_y, n_y)
+                for q in range(low_z, top_z):
+                    for r in range(low_y, top_y):
+                        weight = share * (one if q == f_z * z else half)
+                        weight *= one if r == f_y * y else half
+                        _add_line(line, fine, c, fine_points, q, r, weight)
+                for r in range(coarse_points.line[z, y], coarse_points.line[z, y + 1]):
+                    first, x = coarse_points.first[r], coarse_points.x[r]
+                    for i in range(coarse_points.length[r]):
+                        j = x + i
+                        if f_x == 2:
+                            total = line[2 * j] + half * line[2 * j + 1]
+                            if j > 0:
+                                total += half * line[2 * j - 1]
+                        else:
+                            total = line[j]
+                        coarse[c, first + i] = total
+                for q in range(low_z, top_z):
+                    for r in range(low_y, top_y):
+                        _clear(line, fine_points, q, r)
 
 
 @kernel
-def prolong(coarse, factors, start, stop, line, dinv, out, x):
+def prolong(coarse, coarse_points, factors, fine_points, start, stop, line, dinv, out, x):
     """Interpolate to fine point planes ``start <= z < stop``: ``out = P coarse, x += out``.
 
     Parameters
     ----------
-    coarse : (3, Zc, Yc, Xc)
+    coarse : (3, M)
         Coarse vector.
+    coarse_points, fine_points : Points
+        Where the points lie.
     factors : (3,) int
-        2 where the axis (z, y, x) was halved, else 1.
-    line : (Xc,)
-        Work.
-    dinv : (3, Z, Y, X)
-        Inverse diagonal, 0 at fixed and empty points, which stay 0.
-    out, x : (3, Z, Y, X)
+        See above.
+    line : (at least Xc + 1,)
+        Work, 0 on entry and on return.
+    dinv : (3, N)
+        Inverse diagonal, 0 at held components, which stay 0.
+    out, x : (3, N)
         Interpolated vector; vector to which it is added.
     """
     f_z, f_y, f_x = factors
-    half = line.dtype.type(0.5)
-    one = line.dtype.type(1.0)
-    n_y, n_x = out.shape[2], out.shape[3]
+    half, one = line.dtype.type(0.5), line.dtype.type(1.0)
     for c in range(3):
         share = one / factors[2 - c]
         for z in range(start, stop):
             low_z, odd_z = z // f_z, z % f_z
-            for y in range(n_y):
+            for y in range(fine_points.line.shape[1] - 1):
+                if fine_points.line[z, y] == fine_points.line[z, y + 1]:
+                    continue
                 low_y, odd_y = y // f_y, y % f_y
                 weight = share * (half if odd_z else one) * (half if odd_y else one)
-                line[:] = 0
-                for q in range(odd_z + 1):
-                    for r in range(odd_y + 1):
-                        _add(line, coarse[c, low_z + q, low_y + r], weight)
-                target, free, solution = out[c, z, y], dinv[c, z, y], x[c, z, y]
-                if f_x == 1:
-                    target[:] = line
-                else:
-                    for i in range(n_x // 2):
-                        target[2 * i] = line[i]
-                        target[2 * i + 1] = half * (line[i] + line[i + 1])
-                    if n_x % 2 == 1:
-                        target[n_x - 1] = line[n_x // 2]
-                for i in range(n_x):
-                    if free[i] == 0:
-                        target[i] = 0
-                    solution[i] += target[i]
+                for q in range(low_z, low_z + odd_z + 1):
+                    for r in range(low_y, low_y + odd_y + 1):
+                        _add_line(line, coarse, c, coarse_points, q, r, weight)
+                for r in range(fine_points.line[z, y], fine_points.line[z, y + 1]):
+                    first, n, at = fine_points.first[r], fine_points.length[r], fine_points.x[r]
+                    target = out[c, first : first + n]
+                    if f_x == 1:
+                        for i in range(n):
+                            target[i] = line[at + i]
+                    else:
+                        odd = at % 2
+                        for i in range(odd, n, 2):
+                            target[i] = line[(at + i) // 2]
+                        for i in range(1 - odd, n, 2):
+                            j = (at + i) // 2
+                            target[i] = half * (line[j] + line[j + 1])
+                    free, solution = dinv[c, first : first + n], x[c, first : first + n]
+                    for i in range(n):
+                        if free[i] == 0:
+                            target[i] = 0
+                        solution[i] += target[i]
+                for q in range(low_z, low_z + odd_z + 1):
+                    for r in range(low_y, low_y + odd_y + 1):
+                        _clear(line, coarse_points, q, r)
 
 
 @kernel
-def coarsen(fine, factors, held, coarse):
+def coarsen(fine, factors, flags, coarse):
     """Average cell fields over the children of each coarse cell; cells that are not there count 0.
 
     Where a held plane of points ends the material inside a coarse cell, the layer that is left has
@@ -126,8 +155,8 @@ def coarsen(fine, factors, held, coarse):
         Fine cell fields.
     factors : (3,) int
         2 where the axis (z, y, x) was halved, else 1.
-    held : (n_z + 1, n_y + 1, n_x + 1) bool
-        Fine points held along z.
+    flags : (n_z + 1, n_y + 1, n_x + 1) uint8
+        Held components of the fine points.
     coarse : (K, m_z, m_y, m_x)
         Result.
     """
@@ -147,9 +176,9 @@ def coarsen(fine, factors, held, coarse):
     for z in range(1, n_z + 1, 2):  # planes inside a coarse cell
         for y in range(n_y):
             for x in range(n_x):
-                if not (held[z, y, x] and held[z, y + 1, x + 1]):
+                if not (flags[z, y, x] & flags[z, y + 1, x + 1] & HELD_Z):
                     continue
-                if not (held[z, y + 1, x] and held[z, y, x + 1]):
+                if not (flags[z, y + 1, x] & flags[z, y, x + 1] & HELD_Z):
                     continue
                 below = above = coarse[0, 0, 0, 0] * 0
                 for k in range(n_k):
@@ -164,38 +193,35 @@ def coarsen(fine, factors, held, coarse):
 
 
 @kernel
-def hold(fixed, dinv, factors, coarse):
-    """Mark the coarse components that are held.
+def hold(fine, factors, coarse):
+    """Mark the held components of coarse points.
 
     A coarse point is held where the fine point on it is, and where its interpolation reaches held
     points but no free one: it lies behind the plane that holds the body.
 
     Parameters
     ----------
-    fixed : (3, Z, Y, X) bool
-        Held fine components.
-    dinv : (3, Z, Y, X)
-        Fine inverse diagonal; 0 at held and empty components.
+    fine : (Z, Y, X) uint8
+        Flags of the fine points: held components and `ACTIVE`.
     factors : (3,) int
-        2 where the axis (z, y, x) was halved, else 1.
-    coarse : (3, Zc, Yc, Xc) bool
-        Result.
+        See above.
+    coarse : (Zc, Yc, Xc) uint8
+        Result: held components.
     """
     f_z, f_y, f_x = factors
-    n_z, n_y, n_x = fixed.shape[1], fixed.shape[2], fixed.shape[3]
-    for c in range(3):
-        for z in range(coarse.shape[1]):
-            for y in range(coarse.shape[2]):
-                for x in range(coarse.shape[3]):
-                    q, r, s = f_z * z, f_y * y, f_x * x
-                    if q < n_z and r < n_y and s < n_x and fixed[c, q, r, s]:
-                        coarse[c, z, y, x] = True
-                        continue
-                    reached = False
-                    free = False
-                    for k in range(max(q - f_z + 1, 0), min(q + f_z, n_z)):
-                        for j in range(max(r - f_y + 1, 0), min(r + f_y, n_y)):
-                            for i in range(max(s - f_x + 1, 0), min(s + f_x, n_x)):
-                                reached |= fixed[c, k, j, i]
-                                free |= dinv[c, k, j, i] > 0
-                    coarse[c, z, y, x] = reached and not free
+    n_z, n_y, n_x = fine.shape
+    for z in range(coarse.shape[0]):
+        for y in range(coarse.shape[1]):
+            for x in range(coarse.shape[2]):
+                q, r, s = f_z * z, f_y * y, f_x * x
+                held, free, here = 0, 0, 0
+                for k in range(max(q - f_z + 1, 0), min(q + f_z, n_z)):
+                    for j in range(max(r - f_y + 1, 0), min(r + f_y, n_y)):
+                        for i in range(max(s - f_x + 1, 0), min(s + f_x, n_x)):
+                            flags = fine[k, j, i]
+                            if flags & ACTIVE:
+                                held |= flags & 7
+                                free |= ~flags & 7
+                if q < n_z and r < n_y and s < n_x:
+                    here = fine[q, r, s] & 7
+                coarse[z, y, x] = here | (held & ~free)

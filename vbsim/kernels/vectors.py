@@ -1,51 +1,67 @@
 """Fused vector passes of the conjugate gradient iteration, with sums per plane of points.
 
 Sums are added plane by plane in float64, so that they do not depend on how planes are shared out.
+`plane` holds the first point of each plane (see `runs.Points`).
 """
 
 from __future__ import annotations
+
+from numba import njit
 
 from vbsim.kernels import kernel
 
 __all__ = ["step", "scalar", "direction"]
 
+_SUMMED = {"contract", "reassoc"}  # the order of a plane's sum depends on its length alone
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMMED)
+def _step_line(alpha, p, q, x, r, single):
+    total = 0.0
+    for i in range(x.shape[0]):
+        x[i] += alpha * p[i]
+        rest = r[i] - alpha * q[i]
+        r[i] = rest
+        single[i] = rest
+        total += rest * rest
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMMED)
+def _scalar_line(r, single):
+    total = 0.0
+    for i in range(r.shape[0]):
+        total += r[i] * float(single[i])
+    return total
+
 
 @kernel
-def step(alpha, p, q, start, stop, x, r, single, sums):
+def step(alpha, p, q, plane, start, stop, x, r, single, sums):
     """``x += alpha p``, ``r -= alpha q``, ``single = r`` (float32), ``sums[z] = r . r``."""
     for z in range(start, stop):
+        a, b = plane[z], plane[z + 1]
         total = 0.0
         for c in range(3):
-            for y in range(x.shape[2]):
-                xs, rs, ps, qs = x[c, z, y], r[c, z, y], p[c, z, y], q[c, z, y]
-                short = single[c, z, y]
-                for i in range(xs.shape[0]):
-                    xs[i] += alpha * ps[i]
-                    rs[i] -= alpha * qs[i]
-                    short[i] = rs[i]
-                    total += rs[i] * rs[i]
+            total += _step_line(alpha, p[c, a:b], q[c, a:b], x[c, a:b], r[c, a:b], single[c, a:b])
         sums[z] = total
 
 
 @kernel
-def scalar(r, single, start, stop, sums):
+def scalar(r, single, plane, start, stop, sums):
     """``sums[z] = r . single``."""
     for z in range(start, stop):
+        a, b = plane[z], plane[z + 1]
         total = 0.0
         for c in range(3):
-            for y in range(r.shape[2]):
-                rs, short = r[c, z, y], single[c, z, y]
-                for i in range(rs.shape[0]):
-                    total += rs[i] * short[i]
+            total += _scalar_line(r[c, a:b], single[c, a:b])
         sums[z] = total
 
 
 @kernel
-def direction(single, beta, start, stop, p):
+def direction(single, beta, plane, start, stop, p):
     """``p = single + beta p``."""
-    for z in range(start, stop):
-        for c in range(3):
-            for y in range(p.shape[2]):
-                ps, short = p[c, z, y], single[c, z, y]
-                for i in range(ps.shape[0]):
-                    ps[i] = short[i] + beta * ps[i]
+    a, b = plane[start], plane[stop]
+    for c in range(3):
+        target, source = p[c, a:b], single[c, a:b]
+        for i in range(b - a):
+            target[i] = source[i] + beta * target[i]

@@ -1,4 +1,4 @@
-r"""Products with the stiffness of a regular grid of trilinear hexahedra, without a matrix.
+r"""Products with the stiffness of a voxel body of trilinear hexahedra, without a matrix.
 
 Parity basis. For component c and a set p of axes, ``U[c, p] = sum_a s_p(a) u[c, a]`` over the eight
 corners a of a cell, with ``s_p(a)`` the product over the axes in p of +1 at the far and -1 at the
@@ -6,28 +6,34 @@ near face. In this basis the stiffness of an axis-aligned orthotropic cell has 4
 translations cost nothing, the six first-order sums are the mean strain of the cell, the others are
 its bending modes.
 
-Displacements are covariant, ``u_c = h_c * displacement_c`` with h the spacing of the finest grid; a
-cell of any edge ratio then has the same form, with the edges folded into its 18 constants:
-``0-8`` ``c11 c22 c33 c12 c13 c23 c44 c55 c66`` against the mean strain, ``9-17`` the same against
-the bending modes (with their factor 1/3).
+Displacements are covariant, ``u_c = h_c * displacement_c`` with h the spacing of the grid; a cell
+of any edge ratio then has the same form, with the edges folded into its 18 constants: ``0-8``
+``c11 c22 c33 c12 c13 c23 c44 c55 c66`` against the mean strain, ``9-17`` the same against the
+bending modes (with their factor 1/3).
 
-Vectors are ``(3, n_z + 1, n_y + 1, n_x + 1)``, components apart, x fastest. A product sweeps cell
-planes upwards with two planes of sums: a plane of points is finished and stored once, in an order
-that no partition into slabs changes.
+Vectors are compact, ``(3, N)`` over the points with material (see `runs`). A product packs cell
+runs one behind the other into line buffers, with an empty cell between two runs, and works on the
+whole buffer at once. It sweeps cell planes upwards with two planes of sums: a plane of points is
+finished and stored once, in an order that no partition into slabs changes.
 """
 
 from __future__ import annotations
 
+from numba import njit
+
 from vbsim.kernels import inlined, kernel
 
-__all__ = ["CHUNK", "WIDTH", "work_shape", "product", "diagonal"]
+__all__ = ["WIDTH", "work_shape", "product", "diagonal"]
 
-CHUNK = 96  # cells per pass along x: all line buffers of a pass stay in the first-level cache
-WIDTH = CHUNK + 16  # distance between line buffers; a constant, so that loops vectorise unchecked
+CAPACITY = 128  # positions in a line buffer: all buffers of a pass stay in the first-level cache
+WIDTH = (
+    CAPACITY + 16
+)  # distance between line buffers; a constant, so that loops vectorise unchecked
 _LINES = 12  # 3 components x 4 parities in (y, z)
 _EVEN = _LINES * WIDTH  # contributions to the near point of a cell
 _ODD = 2 * _LINES * WIDTH  # contributions to the far point
-_CONSTANTS = 3 * _LINES * WIDTH
+_MODULI = 3 * _LINES * WIDTH  # up to 4 unit materials
+_CONSTANTS = _MODULI + 4 * WIDTH
 _N_CONSTANTS = 18
 
 
@@ -37,15 +43,16 @@ def work_shape() -> int:
 
 
 @inlined
-def _gather(u, z, y, x0, n, work):
-    """Form sums and differences in y and z of the four point lines of a row of cells."""
-    for c in range(3):
-        near_low = u[c, z, y, x0 : x0 + n + 1]
-        far_low = u[c, z, y + 1, x0 : x0 + n + 1]
-        near_top = u[c, z + 1, y, x0 : x0 + n + 1]
-        far_top = u[c, z + 1, y + 1, x0 : x0 + n + 1]
-        base = 4 * c * WIDTH
-        line = work[base : base + 4 * WIDTH]
+def _pack(u, moduli, cells, run, at, work):
+    """Put the four point lines of a run, as sums and differences in y and z, at a position."""
+    n = cells.length[run]
+    a, b, c, d = cells.lines[run, 0], cells.lines[run, 1], cells.lines[run, 2], cells.lines[run, 3]
+    for component in range(3):
+        near_low = u[component, a : a + n + 1]
+        far_low = u[component, b : b + n + 1]
+        near_top = u[component, c : c + n + 1]
+        far_top = u[component, d : d + n + 1]
+        line = work[4 * component * WIDTH + at : 4 * (component + 1) * WIDTH]
         for i in range(n + 1):
             low, low_y = near_low[i] + far_low[i], far_low[i] - near_low[i]
             top, top_y = near_top[i] + far_top[i], far_top[i] - near_top[i]
@@ -53,17 +60,23 @@ def _gather(u, z, y, x0, n, work):
             line[i + WIDTH] = low_y + top_y
             line[i + 2 * WIDTH] = top - low
             line[i + 3 * WIDTH] = top_y - low_y
+    first = cells.first[run]
+    for k in range(moduli.shape[0]):
+        modulus = moduli[k, first : first + n]
+        line = work[_MODULI + k * WIDTH + at : _MODULI + (k + 1) * WIDTH]
+        for i in range(n):
+            line[i] = modulus[i]
+        line[n] = 0  # the empty cell behind the run
 
 
 @inlined
-def _scatter(work, z_low, z_top, y, x0, n):
-    """Back from parities to the four point lines; `z_low`, `z_top` are planes of sums."""
+def _unpack_parities(work, n):
+    """Turn forces on parities into forces on the four point lines, in place of the packed lines."""
     for c in range(3):
-        base = _EVEN + 4 * c * WIDTH
-        even = work[base : base + 4 * WIDTH]
-        odd = work[base + _LINES * WIDTH : base + (_LINES + 4) * WIDTH]
+        even = work[_EVEN + 4 * c * WIDTH : _EVEN + 4 * (c + 1) * WIDTH]
+        odd = work[_ODD + 4 * c * WIDTH : _ODD + 4 * (c + 1) * WIDTH]
         line = work[4 * c * WIDTH : 4 * (c + 1) * WIDTH]
-        for i in range(n + 1):
+        for i in range(n):
             plain = even[i] + odd[i]
             in_y = even[i + WIDTH] + odd[i + WIDTH]
             in_z = even[i + 2 * WIDTH] + odd[i + 2 * WIDTH]
@@ -74,13 +87,19 @@ def _scatter(work, z_low, z_top, y, x0, n):
             line[i + WIDTH] = far - far_z
             line[i + 2 * WIDTH] = near + near_z
             line[i + 3 * WIDTH] = far + far_z
-        for row in range(2):
-            target = z_low[c, y + row, x0 : x0 + n + 1]
-            for i in range(n + 1):
-                target[i] += line[i + row * WIDTH]
-            above = z_top[c, y + row, x0 : x0 + n + 1]
-            for i in range(n + 1):
-                above[i] += line[i + (2 + row) * WIDTH]
+
+
+@inlined
+def _add_lines(work, at, cells, run, low, base_low, top, base_top):
+    """Add the forces of a run to the planes of sums below and above it."""
+    n = cells.length[run] + 1
+    for c in range(3):
+        for k in range(4):
+            start = cells.lines[run, k] - (base_low if k < 2 else base_top)
+            target = low[c, start : start + n] if k < 2 else top[c, start : start + n]
+            line = work[(4 * c + k) * WIDTH + at : (4 * c + k) * WIDTH + at + n]
+            for i in range(n):
+                target[i] += line[i]
 
 
 @inlined
@@ -178,8 +197,8 @@ def _store(work, i, c, scale, F):
 
 
 @inlined
-def _cells_of_one(work, modulus, t, n):
-    """Add up the forces of a row of cells of one unit material with constants `t`."""
+def _cells_of_one(work, t, n):
+    """Add up the forces of packed cells of one unit material with constants `t`."""
     third = t[18]
     normal = (t[0], t[1], t[2], t[3], t[4], t[5])
     shear = (t[6], t[7], t[8])
@@ -187,34 +206,31 @@ def _cells_of_one(work, modulus, t, n):
     bend_shear = (t[15], t[16], t[17])
     for i in range(n):
         F = _forces(_parities(work, i), normal, shear, bend, bend_shear, third)
-        scale = modulus[i]
+        scale = work[_MODULI + i]
         _store(work, i, 0, scale, F[0:7])
         _store(work, i, 1, scale, F[7:14])
         _store(work, i, 2, scale, F[14:21])
 
 
 @inlined
-def _constants_of_mixture(work, moduli, z, y, x0, table, n):
-    """Form the 18 constants of every cell of a row: ``sum_k moduli[k] * table[k]``."""
-    first = moduli[0, z, y, x0 : x0 + n]
+def _mix(work, table, n):
+    """Form the 18 constants of packed cells: ``sum_k moduli[k] * table[k]``."""
     for j in range(_N_CONSTANTS):
         line = work[_CONSTANTS + j * WIDTH : _CONSTANTS + j * WIDTH + n]
         factor = table[0, j]
         for i in range(n):
-            line[i] = factor * first[i]
-    for k in range(1, moduli.shape[0]):
-        modulus = moduli[k, z, y, x0 : x0 + n]
-        for j in range(_N_CONSTANTS):
+            line[i] = factor * work[_MODULI + i]
+        for k in range(1, table.shape[0]):
             factor = table[k, j]
             if factor != 0:
-                line = work[_CONSTANTS + j * WIDTH : _CONSTANTS + j * WIDTH + n]
+                modulus = work[_MODULI + k * WIDTH : _MODULI + k * WIDTH + n]
                 for i in range(n):
                     line[i] += factor * modulus[i]
 
 
 @inlined
 def _cells_of_mixture(work, third, one, n):
-    """Add up the forces of a row of cells, each with its own 18 constants."""
+    """Add up the forces of packed cells, each with its own 18 constants."""
     for i in range(n):
         k = _CONSTANTS + i
         normal = (
@@ -242,128 +258,155 @@ def _cells_of_mixture(work, third, one, n):
 
 
 @inlined
-def _cell_plane(u, moduli, table, z, low, top, work):
+def _cell_plane(u, moduli, table, cells, points, z, low, top, work):
     """Add the forces of one plane of cells to the planes of sums below and above it."""
-    n_y, n_x = moduli.shape[2], moduli.shape[3]
-    third, one = table[0, 18], table[0, 19]
-    for y in range(n_y):
-        for x0 in range(0, n_x, CHUNK):
-            n = min(CHUNK, n_x - x0)
-            _gather(u, z, y, x0, n, work)
-            for q in range(_LINES):
-                work[_EVEN + q * WIDTH + n] = 0
-                work[_ODD + q * WIDTH] = 0
-            if moduli.shape[0] == 1:
-                _cells_of_one(work, moduli[0, z, y, x0 : x0 + n], table[0], n)
-            else:
-                _constants_of_mixture(work, moduli, z, y, x0, table, n)
-                _cells_of_mixture(work, third, one, n)
-            _scatter(work, low, top, y, x0, n)
+    base_low, base_top = points.plane[z], points.plane[z + 1]
+    run, stop = cells.plane[z], cells.plane[z + 1]
+    while run < stop:
+        first, n = run, 0
+        while run < stop and n + cells.length[run] + 1 <= CAPACITY:
+            _pack(u, moduli, cells, run, n, work)
+            n += cells.length[run] + 1
+            run += 1
+        if moduli.shape[0] == 1:
+            _cells_of_one(work, table[0], n)
+        else:
+            _mix(work, table, n)
+            _cells_of_mixture(work, table[0, 18], table[0, 19], n)
+        _unpack_parities(work, n)
+        at = 0
+        for r in range(first, run):
+            _add_lines(work, at, cells, r, low, base_low, top, base_top)
+            at += cells.length[r] + 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def _dot(a, b):
+    """Scalar product in float64; the order of the sum depends on the length alone."""
+    total = 0.0
+    for i in range(a.shape[0]):
+        total += float(a[i]) * float(b[i])
+    return total
 
 
 @inlined
-def _finish(u, plane, z, mode, b, out, dinv, x, coefficients, sums):
+def _finish(u, plane, first, last, mode, b, out, dinv, x, coefficients):
     """Store one finished plane of points; see `product`."""
     c0, c1 = coefficients[0], coefficients[1]
     total = 0.0
     for c in range(3):
-        for y in range(plane.shape[1]):
-            line, target, free = plane[c, y], out[c, z, y], dinv[c, z, y]
-            if mode == 3:
-                for i in range(line.shape[0]):
-                    target[i] = line[i]
-            elif mode == 0:
-                vector = u[c, z, y]
-                for i in range(line.shape[0]):
-                    if free[i] == 0:
-                        line[i] = 0
-                    target[i] = line[i]
-                    total += vector[i] * line[i]
-            elif mode == 1:
-                right = b[c, z, y]
-                for i in range(line.shape[0]):
-                    target[i] = right[i] - line[i] if free[i] != 0 else 0
-            else:
-                right, vector, solution = b[c, z, y], u[c, z, y], x[c, z, y]
-                for i in range(line.shape[0]):
-                    right[i] -= line[i]
-                    target[i] = c0 * vector[i] + c1 * (free[i] * right[i])
-                    solution[i] += target[i]
-    sums[z] = total
+        line, target, free = plane[c], out[c, first:last], dinv[c, first:last]
+        n = last - first
+        if mode == 3:
+            for i in range(n):
+                target[i] = line[i]
+        elif mode == 0:
+            for i in range(n):
+                target[i] = line[i] if free[i] != 0 else 0
+            total += _dot(u[c, first:last], target)
+        elif mode == 1:
+            right = b[c, first:last]
+            for i in range(n):
+                target[i] = right[i] - line[i] if free[i] != 0 else 0
+        else:
+            right, vector, solution = b[c, first:last], u[c, first:last], x[c, first:last]
+            for i in range(n):
+                right[i] -= line[i]
+                target[i] = c0 * vector[i] + c1 * (free[i] * right[i])
+                solution[i] += target[i]
+    return total
 
 
 @kernel
-def product(u, moduli, table, start, stop, planes, work, mode, b, out, dinv, x, coefficients, sums):
+def product(
+    u,
+    moduli,
+    table,
+    cells,
+    points,
+    start,
+    stop,
+    planes,
+    work,
+    mode,
+    b,
+    out,
+    dinv,
+    x,
+    coefficients,
+    sums,
+):
     """Multiply by the stiffness on point planes ``start <= z < stop`` and finish each plane.
 
     Parameters
     ----------
-    u : (3, Z, Y, X)
+    u : (3, N)
         Vector to multiply.
-    moduli : (K, n_z, n_y, n_x)
+    moduli : (K, n_cells) float32
         Scalar fields of the unit materials.
     table : (K, 20)
         18 constants of each unit material, then 1/3 and 1.
+    cells, points : Cells, Points
+        Where they lie.
     start, stop : int
         Point planes of this slab.
-    planes : (2, 3, Y, X)
+    planes : (2, 3, most points of a plane)
         Work: planes of sums.
     work : (work_shape(),)
         Work: line buffers.
     mode : int
         0 ``out = A u`` at free points, 0 elsewhere, and ``sums[z] = u . out``;
-        1 ``out = b - A u`` at free points;
-        2 the same, then a Chebyshev step ``b <- r, out = c0 u + c1 dinv r, x += out``;
+        1 ``out = b - A u`` at free points, 0 elsewhere;
+        2 a Chebyshev step: ``b <- b - A u, out = c0 u + c1 dinv b, x += out``;
         3 ``out = A u`` everywhere (reactions).
-    b, out, x : (3, Z, Y, X)
+    b, out, x : (3, N)
         See `mode`.
-    dinv : (3, Z, Y, X)
-        Inverse diagonal, 0 at fixed and empty points.
+    dinv : (3, N)
+        Inverse diagonal, 0 at held components.
     coefficients : (2,)
         c0, c1.
     sums : (Z,) float64
         Scalar product per plane.
     """
-    n_z = moduli.shape[1]
+    n_z = cells.plane.shape[0] - 1
     low, top = planes[0], planes[1]
     low[:] = 0
     for z in range(max(start - 1, 0), min(stop, n_z)):
-        top[:] = 0
-        _cell_plane(u, moduli, table, z, low, top, work)
+        size = points.plane[z + 2] - points.plane[z + 1]
+        top[:, :size] = 0
+        _cell_plane(u, moduli, table, cells, points, z, low, top, work)
         if z >= start:
-            _finish(u, low, z, mode, b, out, dinv, x, coefficients, sums)
+            first, last = points.plane[z], points.plane[z + 1]
+            sums[z] = _finish(u, low, first, last, mode, b, out, dinv, x, coefficients)
         low, top = top, low
     if stop == n_z + 1:
-        _finish(u, low, n_z, mode, b, out, dinv, x, coefficients, sums)
+        first, last = points.plane[n_z], points.plane[n_z + 1]
+        sums[n_z] = _finish(u, low, first, last, mode, b, out, dinv, x, coefficients)
 
 
 @kernel
-def diagonal(moduli, weights, start, stop, out):
-    """Diagonal of the stiffness on point planes ``start <= z < stop``.
+def diagonal(moduli, weights, cells, out):
+    """Add the diagonal of the stiffness.
 
     Parameters
     ----------
-    moduli : (K, n_z, n_y, n_x)
+    moduli : (K, n_cells)
         Scalar fields of the unit materials.
     weights : (K, 3)
         Diagonal of a unit cell along each component; the same at its eight corners.
-    out : (3, Z, Y, X)
-        Diagonal.
+    cells : Cells
+        Where they lie.
+    out : (3, N)
+        0 on entry; the diagonal on return.
     """
-    n_k, n_z, n_y, n_x = moduli.shape
-    for z in range(start, stop):
-        for y in range(n_y + 1):
-            for x in range(n_x + 1):
-                d_x = d_y = d_z = out[0, z, y, x] * 0
-                for k in range(n_k):
-                    total = d_x * 0
-                    for q in range(max(z - 1, 0), min(z + 1, n_z)):
-                        for r in range(max(y - 1, 0), min(y + 1, n_y)):
-                            for s in range(max(x - 1, 0), min(x + 1, n_x)):
-                                total += moduli[k, q, r, s]
-                    d_x += weights[k, 0] * total
-                    d_y += weights[k, 1] * total
-                    d_z += weights[k, 2] * total
-                out[0, z, y, x] = d_x
-                out[1, z, y, x] = d_y
-                out[2, z, y, x] = d_z
+    for c in range(3):
+        for run in range(cells.length.shape[0]):
+            first = cells.first[run]
+            for i in range(cells.length[run]):
+                value = weights[0, c] * moduli[0, first + i]
+                for k in range(1, moduli.shape[0]):
+                    value += weights[k, c] * moduli[k, first + i]
+                for k in range(4):
+                    at = cells.lines[run, k] + i
+                    out[c, at] += value
+                    out[c, at + 1] += value
