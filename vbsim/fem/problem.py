@@ -107,7 +107,7 @@ class PlatenProblem:
         mark_active(layout, flags)
         self.multigrid = Multigrid(self.operator, moduli, flags)
         self._ends = (self._nodes(lower), self._nodes(upper))
-        self._arms = self._lever_arms(body.ends.pivot_mm)
+        self._arms: FloatArray = self._lever_arms(body.ends.pivot_mm)
 
     def _nodes(self, points: BoolArray) -> NDArray[np.int64]:
         """Return the compact indices of points of the box."""
@@ -130,7 +130,8 @@ class PlatenProblem:
         """Return u_z of every point if it followed the upper platen rigidly, (N,), mm."""
         if motion == 0:
             return np.full(self.operator.layout.n_points, -1.0)
-        return self._arms[1] if motion == 1 else -self._arms[0]
+        result: FloatArray = self._arms[1] if motion == 1 else -self._arms[0]
+        return result
 
     def solve(
         self, solver: ConjugateGradients, motion: int, *, tolerance: float, limit: int
