@@ -202,6 +202,17 @@ def test_a_refused_step_is_named_before_anything_is_solved(tmp_path, solves):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_case_that_was_looked_at_before_gives_the_same_provenance(tmp_path, result, case):
+    again = small_case()
+    pipeline.build_stages(again)
+    folder = run_case(again, tmp_path).folder
+    first, second = (
+        json.loads((place / "provenance.json").read_text())["constants"]
+        for place in (result.folder, folder)
+    )
+    assert first == second
+
+
 def test_repeated_tests_and_stages_are_numbered(results):
     twice = small_case(
         steps=[{"kind": "crush", "grade": 1}, {"kind": "wedge", "grade": 1}],

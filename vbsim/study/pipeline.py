@@ -16,7 +16,7 @@ from vbsim.fem.response import PlatenModes, Response, SolverReport
 from vbsim.fracture import FRACTURES
 from vbsim.quantities import Quantity
 from vbsim.specimen import Specimen
-from vbsim.study.case import Case
+from vbsim.study.case import AnyVertebra, Case
 from vbsim.study.faults import located
 from vbsim.study.results import NO_TEST, Row
 from vbsim.study.store import StageStore
@@ -84,14 +84,25 @@ def build_stages(case: Case) -> tuple[Stage, ...]:
         place in the case.
     """
     with _blamed("vertebra", case.vertebra):
-        grid = case.mesh.around(case.vertebra)
-        specimen = Specimen.from_bone(case.vertebra, grid, case.bone)
+        vertebra = _unread(case.vertebra)
+        grid = case.mesh.around(vertebra)
+        specimen = Specimen.from_bone(vertebra, grid, case.bone)
     stages = [_potted(case, specimen, 0, [])]
     for index, step in enumerate(case.steps):
         with _blamed(f"steps[{index}]", step):
             specimen = step.apply(specimen)
         stages.append(_potted(case, specimen, index + 1, [stage.name for stage in stages]))
     return tuple(stages)
+
+
+def _unread(vertebra: AnyVertebra) -> AnyVertebra:
+    """Return a vertebra that has read and cached nothing yet.
+
+    So that every run hears every warning about its images and cites every constant it looks up.
+    """
+    given = {name: getattr(vertebra, name) for name in type(vertebra).model_fields}
+    fresh: AnyVertebra = type(vertebra).model_construct(vertebra.model_fields_set, **given)
+    return fresh
 
 
 def _potted(case: Case, specimen: Specimen, n_steps: int, taken: Sequence[str]) -> Stage:
