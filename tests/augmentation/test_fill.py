@@ -5,7 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vbsim.augmentation import Bipedicular, CementFill, Column, Posterolateral, Unipedicular
+from vbsim.augmentation import (
+    Bipedicular,
+    CementFill,
+    Column,
+    Lobulated,
+    Posterolateral,
+    Unipedicular,
+)
 from vbsim.augmentation.distribution import DISTRIBUTIONS
 from vbsim.checks import InvalidInput
 from vbsim.materials.cement import cement
@@ -106,8 +113,18 @@ def test_two_needles_fill_a_symmetric_body_evenly(smooth_body):
     assert report["cement_left_share"] == pytest.approx(0.5, abs=1e-9)
 
 
-@pytest.mark.parametrize("shape", [Bipedicular(), Column(), Bipedicular(endplate_gap_mm=2.0)])
-def test_every_spacing_places_the_same_shape(make_block_specimen, shape):
+# 2 mm cells cut by the surface hold their share by a linear rule, 1 mm cells by a finer one: the
+# misplaced share is a tenth of the cells on the surface. A front adds its first-order error.
+@pytest.mark.parametrize(
+    ("shape", "tolerance"),
+    [
+        (Bipedicular(), 0.05),
+        (Column(), 0.05),
+        (Bipedicular(endplate_gap_mm=2.0), 0.05),
+        (Lobulated(), 0.16),
+    ],
+)
+def test_every_spacing_places_the_same_shape(make_block_specimen, shape, tolerance):
     fine, coarse = (
         CementFill(volume_ml=4.0, distribution=shape)
         .apply(make_block_specimen(h, heterogeneity_sd=0.0))
@@ -119,9 +136,7 @@ def test_every_spacing_places_the_same_shape(make_block_specimen, shape):
     n_z, n_y, n_x = coarse.shape
     merged = np.pad(fine, margins).reshape(n_z, 2, n_y, 2, n_x, 2).mean(axis=(1, 3, 5))
     difference = np.abs(merged - coarse).sum() / coarse.sum()
-    # 2 mm cells cut by the surface hold their share by a linear rule, 1 mm cells a finer one; the
-    # misplaced share is a tenth of the cells on the surface.
-    assert difference < 0.08
+    assert difference < tolerance
 
 
 def test_a_gap_under_the_endplates_is_measured_as_given(make_block_specimen):
