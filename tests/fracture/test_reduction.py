@@ -93,11 +93,10 @@ def test_fractions_stay_fractions(fractured):
 
 def test_bone_around_the_cleft_keeps_the_halves_joined(fractured):
     reduced = Reduction(fraction=0.6).apply(fractured)
-    open_voxels = reduced.void > 0.99
     layer = int(np.argmax(reduced.void.sum(axis=(1, 2))))
-    bone = reduced.tissue.body[layer] > 0.9
-    assert open_voxels[layer].any()
-    assert bone.any()
+    assert reduced.void[layer].max() > 0.8
+    # Bone all around: more of this layer is still bone than is open.
+    assert reduced.tissue.body[layer].sum() > reduced.void[layer].sum()
 
 
 def test_what_is_immobile_is_not_reduced(fractured):

@@ -143,11 +143,19 @@ def _record_after(specimen: Specimen, record: FractureRecord, share: float) -> F
 def _map(
     faces_mm: FloatArray, before: FractureRecord, after: FractureRecord, where: NDArray[np.bool_]
 ) -> ColumnMap:
-    """Return the lift as a map: bone below, the cleft as it was, what opens, bone above."""
+    """Return the lift as a map: bone below, lower half of the old cleft, gap, and so on upwards.
 
-    def knots(state: FractureRecord) -> FloatArray:
-        roof = state.floor_mm + before.opening_mm
-        top = state.floor_mm + state.opening_mm
-        return np.stack([state.lower_mm, state.floor_mm, roof, top, state.upper_mm])[:, where]
+    It opens in the middle of the old cleft, where voxels hold the least bone.
+    """
+    half = 0.5 * before.opening_mm
 
-    return ColumnMap(faces_mm, knots(before), knots(after))
+    def knots(state: FractureRecord, gap: FloatArray) -> FloatArray:
+        split = state.floor_mm + half
+        roof = split + gap + half
+        # The roof of a cleft at the very top of the band may pass it by round-off.
+        upper = np.maximum(state.upper_mm, roof)
+        stack = [state.lower_mm, state.floor_mm, split, split + gap, roof, upper]
+        return np.stack(stack)[:, where]
+
+    none, gap = np.zeros_like(half), after.opening_mm - before.opening_mm
+    return ColumnMap(faces_mm, knots(before, none), knots(after, gap))
