@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,3 +127,10 @@ class Parameters(BaseModel, metaclass=_OneError):
         validate_default=True,
         ser_json_inf_nan="constants",
     )
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with changed fields; what was computed from the old ones is dropped."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in set(copied.__dict__) - {*type(self).model_fields, "constants_"}:
+            del copied.__dict__[name]
+        return copied

@@ -1,6 +1,7 @@
 """Anatomy: vertebrae from published dimensions or from a patient's images."""
 
 from vbsim.anatomy.frame import Anatomy, BodyFrame, Heights, Landmarks, PedicleAxis
+from vbsim.anatomy.image import Calibration, ImagedVertebra
 from vbsim.anatomy.levels import LEVELS, Level, LevelReference, level_reference
 from vbsim.anatomy.morphometry import (
     HeightLoss,
@@ -11,6 +12,7 @@ from vbsim.anatomy.morphometry import (
     genant_grade,
     height_loss,
 )
+from vbsim.anatomy.phantom import Phantom, PhantomFiles, write_phantom
 from vbsim.anatomy.vertebra import Vertebra
 
 __all__ = [
@@ -24,6 +26,11 @@ __all__ = [
     "LevelReference",
     "level_reference",
     "Vertebra",
+    "Calibration",
+    "ImagedVertebra",
+    "Phantom",
+    "PhantomFiles",
+    "write_phantom",
     "HeightLoss",
     "height_loss",
     "genant_grade",
