@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from vbsim.fem.layout import Layout
 from vbsim.fem.operators import VoxelOperator, cell_matrices
-from vbsim.kernels import runs, transfer
+from vbsim.kernels import runs, transfer, vectors
 
 __all__ = ["Multigrid", "Grid", "held_components", "mark_active"]
 
 Array = NDArray[Any]
 
 # The coarsest grid is solved directly once it has no more than this many components.
-_DIRECT_DOF = 1200
+_DIRECT_DOF = 400
 # The smoother damps the upper part of the spectrum, down to this share of its upper end.
-_SMOOTHED_SHARE = 1.0 / 6.0
+_SMOOTHED_SHARE = 1.0 / 16.0
+_DEGREE = 3
 # An axis is halved while its cells are less than this much longer than the shortest edge.
 _SEMI_COARSENING = 1.5
 
@@ -68,7 +69,7 @@ class Multigrid:
             fine.factors = _factors(fine.operator)
             coarser, moduli, flags = _coarser(fine.operator, fine.factors, moduli, flags)
             self.grids.append(Grid(coarser))
-        self._inverse = _pseudo_inverse(self.grids[-1].operator)
+        self._inverse = _inverse_of(self.grids[-1].operator)
         self._coefficients = [_chebyshev(grid.operator) for grid in self.grids[:-1]]
 
     def __repr__(self) -> str:
@@ -93,17 +94,33 @@ class Multigrid:
             grid.x[...] = (self._inverse @ grid.b.ravel()).reshape(grid.x.shape)
             return
         operator = grid.operator
-        first, second = self._coefficients[k]
-        np.multiply(operator.dinv, grid.b, out=grid.d)
-        grid.d *= np.float32(first)
-        np.copyto(grid.x, grid.d)
-        operator.chebyshev(grid.d, grid.b, grid.e, grid.x, second)
-        operator.residual(grid.e, grid.b, grid.b)
+        first, *later = self._coefficients[k]
+        self._start(k, np.float32(first[1]))
+        self._smooth(k, later)
+        operator.residual(grid.d, grid.b, grid.b)
         self._restrict(k)
         self._cycle(k + 1)
         self._prolong(k)
-        operator.chebyshev(grid.d, grid.b, grid.e, grid.x, (0.0, first))
-        operator.chebyshev(grid.e, grid.b, grid.d, grid.x, second)
+        self._smooth(k, [first, *later])
+
+    def _start(self, k: int, weight: np.float32) -> None:
+        """Take the first step of the smoother from nothing: ``x = d = weight D^-1 b``."""
+        grid = self.grids[k]
+        points = grid.operator.layout.points
+
+        def slab(_: int, start: int, stop: int) -> None:
+            vectors.jacobi(
+                weight, grid.operator.dinv, grid.b, points.plane, start, stop, grid.d, grid.x
+            )
+
+        grid.operator.team.run(slab, points.plane)
+
+    def _smooth(self, k: int, steps: list[tuple[float, float]]) -> None:
+        """Take Chebyshev steps; `d` is the last change of `x`, `b` the residual before it."""
+        grid = self.grids[k]
+        for step in steps:
+            grid.operator.chebyshev(grid.d, grid.b, grid.e, grid.x, step)
+            grid.d, grid.e = grid.e, grid.d
 
     def _restrict(self, k: int) -> None:
         grid, coarse = self.grids[k], self.grids[k + 1]
@@ -199,8 +216,8 @@ def mark_active(layout: Layout, flags: NDArray[np.uint8]) -> None:
     runs.flag(layout.points, transfer.ACTIVE, flags)
 
 
-def _chebyshev(operator: VoxelOperator) -> tuple[float, tuple[float, float]]:
-    """Return the coefficients of two Chebyshev steps on ``[share * top, top]``.
+def _chebyshev(operator: VoxelOperator) -> list[tuple[float, float]]:
+    """Return the coefficients of each Chebyshev step on ``[share * top, top]``.
 
     Up to ``top (1 + share)`` the steps damp or at least do not amplify, so that the cycle stays
     positive definite; that point is put on the bound of the spectrum.
@@ -209,12 +226,16 @@ def _chebyshev(operator: VoxelOperator) -> tuple[float, tuple[float, float]]:
     low = _SMOOTHED_SHARE * top
     middle, half = 0.5 * (top + low), 0.5 * (top - low)
     sigma = middle / half
-    rho = 1.0 / (2.0 * sigma - 1.0 / sigma)
-    return 1.0 / middle, (rho / sigma, 2.0 * rho / half)
+    rho = 1.0 / sigma
+    steps = [(0.0, 1.0 / middle)]
+    for _ in range(_DEGREE - 1):
+        last, rho = rho, 1.0 / (2.0 * sigma - rho)
+        steps.append((rho * last, 2.0 * rho / half))
+    return steps
 
 
-def _pseudo_inverse(operator: VoxelOperator) -> Array:
-    """Return the dense inverse on the free components, 0 elsewhere and on rigid motions."""
+def _inverse_of(operator: VoxelOperator) -> Array:
+    """Return the dense inverse on the free components, 0 elsewhere."""
     cells, n_dof = operator.layout.cells, int(np.prod(operator.shape))
     row = np.repeat(np.arange(len(cells.length)), cells.length)
     along = np.arange(operator.layout.n_cells) - cells.first[row]
@@ -228,8 +249,8 @@ def _pseudo_inverse(operator: VoxelOperator) -> Array:
     scale = np.sqrt(operator.dinv.ravel()[free].astype(np.float64))
     scaled = dense[np.ix_(free, free)] * scale[:, None] * scale
     inverse = np.zeros((n_dof, n_dof), np.float32)
-    # Cells that hang on by less than the type can hold are rigid motions too.
-    tolerance = 10.0 * float(np.finfo(np.float32).eps)
-    part = np.linalg.pinv(scaled, rcond=tolerance, hermitian=True)
-    inverse[np.ix_(free, free)] = part * scale[:, None] * scale
+    # The shift bounds what float32 cannot resolve: rigid motions, parts that hang on by a thread.
+    scaled[np.diag_indices_from(scaled)] += 10.0 * float(np.finfo(np.float32).eps)
+    part = np.linalg.inv(scaled)
+    inverse[np.ix_(free, free)] = 0.5 * (part + part.T) * scale[:, None] * scale
     return inverse

@@ -10,7 +10,7 @@ from numba import njit
 
 from vbsim.kernels import kernel
 
-__all__ = ["step", "scalar", "direction"]
+__all__ = ["step", "scalar", "direction", "jacobi"]
 
 _SUMMED = {"contract", "reassoc"}  # the order of a plane's sum depends on its length alone
 
@@ -65,3 +65,16 @@ def direction(single, beta, plane, start, stop, p):
         target, source = p[c, a:b], single[c, a:b]
         for i in range(b - a):
             target[i] = source[i] + beta * target[i]
+
+
+@kernel
+def jacobi(weight, dinv, b, plane, start, stop, d, x):
+    """``d = x = weight dinv b``."""
+    first, last = plane[start], plane[stop]
+    for c in range(3):
+        scale, right = dinv[c, first:last], b[c, first:last]
+        change, solution = d[c, first:last], x[c, first:last]
+        for i in range(last - first):
+            value = weight * (scale[i] * right[i])
+            change[i] = value
+            solution[i] = value
