@@ -29,6 +29,8 @@ class Line(NamedTuple):
         Shown value / stored value.
     digits : int
         Digits behind the point.
+    hidden_at_zero : bool
+        Leave the line out where every stage has 0.
     """
 
     quantity: str
@@ -36,6 +38,7 @@ class Line(NamedTuple):
     unit: str
     factor: float = 1.0
     digits: int = 1
+    hidden_at_zero: bool = False
 
 
 SHAPE = (
@@ -60,6 +63,7 @@ SHAPE = (
     ),
     Line("cement_volume", "Cement", "ml"),
     Line("filling_fraction", "Filling, of the body as it is now", "%"),
+    Line("filling_fraction_intact", "  of the intact body", "%"),
     Line("cement_gap_superior", "Cement to upper endplate, gap", "mm"),
     Line("cement_gap_inferior", "Cement to lower endplate, gap", "mm"),
     Line("leak_margin_posterior_wall", "Cement to posterior wall (geometric)", "mm"),
@@ -88,9 +92,10 @@ COMPRESSION = (
         "% of lost",
         digits=1,
     ),
-    Line("load_share_cement", "Load through cement at mid-height", "%", 100.0, 0),
+    Line("platen_tilt", "Tilt of the platen, standing", "deg", digits=3, hidden_at_zero=True),
+    Line("load_share_cement", "Load through cement at mid-height", "%", 100.0, 0, True),
     Line("load_share_trabecular", "Load through trabecular bone", "%", 100.0, 0),
-    Line("load_share_shell", "Load through the shell", "%", 100.0, 0),
+    Line("load_share_shell", "Load through the shell", "%", 100.0, 0, True),
     Line("endplate_stress_superior", "Stress under upper endplate, standing", "MPa", digits=2),
     Line("endplate_stress_superior_change", "  change against intact", "%", digits=0),
     Line("endplate_stress_inferior", "Stress above lower endplate, standing", "MPa", digits=2),
@@ -146,7 +151,7 @@ def _table(
     table.add_column("unit", style="dim", no_wrap=True)
     for line in lines:
         found = [values.get((stage, line.quantity)) for stage in stages]
-        if any(value is not None for value in found):
+        if any(value or (value == 0 and not line.hidden_at_zero) for value in found):
             table.add_row(line.label, *(_shown(value, line) for value in found), line.unit)
     return table
 

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
 
 from vbsim import measures
 from vbsim.checks import InvalidCase, InvalidInput, NotConverged, Parameters, PhysicsWarning
@@ -155,12 +157,18 @@ def solve_stages(
     solved = []
     for index, stage in enumerate(stages):
         progress(f"loading {stage.name}", index / len(stages))
-        solved.append(_solved(case, stage, store))
+        share = partial(_share_of, progress, index, len(stages))
+        solved.append(_solved(case, stage, store, share))
     progress("loaded", 1.0)
     return tuple(solved)
 
 
-def _solved(case: Case, stage: Stage, store: StageStore | None) -> Stage:
+def _share_of(progress: Progress, index: int, n_stages: int, doing: str, done: float) -> None:
+    """Report the progress of one stage as a share of the progress of all."""
+    progress(doing, (index + done) / n_stages)
+
+
+def _solved(case: Case, stage: Stage, store: StageStore | None, progress: Progress) -> Stage:
     ends = list(dict.fromkeys(test.lateral for test in case.tests))
     found = {}
     was_kept = True
@@ -168,7 +176,7 @@ def _solved(case: Case, stage: Stage, store: StageStore | None) -> Stage:
         key = case.stage_digest(stage.n_steps, lateral)
         modes = store.load(key) if store else None
         if modes is None:
-            modes = _modes(case, stage, lateral)
+            modes = _modes(case, stage, lateral, progress)
             was_kept = False
             if store:
                 store.keep(key, modes)
@@ -181,10 +189,15 @@ def _solved(case: Case, stage: Stage, store: StageStore | None) -> Stage:
     return replace(stage, responses=responses, solver=reports, was_kept=was_kept)
 
 
-def _modes(case: Case, stage: Stage, lateral: Lateral) -> PlatenModes:
+def _modes(case: Case, stage: Stage, lateral: Lateral, progress: Progress) -> PlatenModes:
     settings = Settings(tolerance=case.solver.tolerance, threads=case.solver.threads)
+    motions = count()
+
+    def tell(motion: str) -> None:
+        progress(f"{stage.name}: {motion}", next(motions) / 3.0)
+
     try:
-        modes = solve_modes(stage.specimen, lateral=lateral, settings=settings)
+        modes = solve_modes(stage.specimen, lateral=lateral, settings=settings, progress=tell)
     except NotConverged as error:
         raise NotConverged(f"{stage.name}: {error}", error.report) from error
     report = modes.report

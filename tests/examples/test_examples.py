@@ -1,0 +1,102 @@
+"""Every example runs, and one number of each is pinned.
+
+Pins are regression pins, not claims: 1 % is far above what the solver's tolerance or another
+machine changes (below 1e-6) and far below what a change of the physics does. All but the first run
+on a coarser grid than in the example, to be quick; their numbers are those of that grid.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from vbsim.study import load_case, run_case
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PINNED = 0.01
+PIN = {
+    "l1_wedge_bipedicular": 1.502,  # stiffness, augmented / intact
+    "t8_biconcave": 2.113,  # stiffness, augmented / fractured
+    "bipedicular": 0.919,  # stiffness, bipedicular / unipedicular
+    "api_in_30_lines": 1.816,  # stiffness, augmented / intact
+    "volume_series": 1.822,  # stiffness at 30 % fill / intact
+    "from_images": 1.531,  # stiffness, augmented / intact
+}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return tmp_path_factory.mktemp("results")
+
+
+def run(name, results, spacing_mm):
+    case = load_case(EXAMPLES / name)
+    mesh = case.mesh.model_copy(update={"spacing_mm": spacing_mm})
+    return run_case(case.model_copy(update={"mesh": mesh}), results)
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_example_is_tested():
+    here = Path(__file__).read_text()
+    for path in EXAMPLES.iterdir():
+        if path.suffix in (".toml", ".py"):
+            assert path.stem in here
+
+
+def test_l1_wedge_bipedicular(results):
+    result = run("l1_wedge_bipedicular.toml", results, 1.0)
+    assert result.value("fractured", "stiffness_vs_intact") < 0.65
+    ratio = result.value("augmented", "stiffness_vs_intact")
+    assert ratio == pytest.approx(PIN["l1_wedge_bipedicular"], rel=PINNED)
+
+
+def test_t8_biconcave(results):
+    result = run("t8_biconcave.toml", results, 2.0)
+    restored = result.value("augmented", "height_restored_middle_prescribed")
+    # What the reduction step asks for, within the accuracy of the heights.
+    assert restored == pytest.approx(30.0, abs=1.0)
+    ratio = result.value("augmented", "stiffness_vs_fractured", "compression")
+    assert ratio == pytest.approx(PIN["t8_biconcave"], rel=PINNED)
+
+
+def test_bipedicular_against_unipedicular(results):
+    both = run("bipedicular.toml", results, 2.0)
+    left = run("unipedicular.toml", results, 2.0)
+    assert left.value("augmented", "cement_left_share") > 0.6
+    assert both.value("augmented", "cement_left_share") == pytest.approx(0.5, abs=0.01)
+    # One vertebra, one fracture: the second run takes both from the first.
+    kept = [stage["solved_by_an_earlier_run"] for stage in left.summary["stages"]]
+    assert kept == [True, True, False]
+    pair = [result.value("augmented", "stiffness", "compression") for result in (both, left)]
+    assert pair[0] / pair[1] == pytest.approx(PIN["bipedicular"], rel=PINNED)
+
+
+def test_api_in_30_lines():
+    stiffness = script("api_in_30_lines").study(spacing_mm=2.0)
+    assert list(stiffness) == ["intact", "fractured", "augmented"]
+    ratio = stiffness["augmented"] / stiffness["intact"]
+    assert ratio == pytest.approx(PIN["api_in_30_lines"], rel=PINNED)
+
+
+def test_the_api_example_has_30_lines():
+    text = (EXAMPLES / "api_in_30_lines.py").read_text()
+    assert len(text.splitlines()) <= 30
+
+
+def test_volume_series(results):
+    ratios = list(script("volume_series").series(results, 3.0).values())
+    # Stiffness rises with volume.
+    assert ratios == sorted(ratios)
+    assert ratios[-1] == pytest.approx(PIN["volume_series"], rel=PINNED)
+
+
+def test_from_images(tmp_path):
+    result = script("from_images").study(tmp_path, spacing_mm=2.0)
+    ratio = result.value("augmented", "stiffness_vs_intact")
+    assert ratio == pytest.approx(PIN["from_images"], rel=PINNED)
