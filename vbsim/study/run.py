@@ -13,6 +13,7 @@ from vbsim import data
 from vbsim.data import Constant
 from vbsim.quantities import DEFINITIONS
 from vbsim.study.case import Case
+from vbsim.study.compiling import compilation_told
 from vbsim.study.fields import stage_fields, write_vti
 from vbsim.study.pipeline import (
     Progress,
@@ -92,7 +93,7 @@ def run_case(
     started = time.perf_counter()
     with written_aside(folder) as aside, _logged_to(aside / "run.log"):
         log.info("case %s, digest %s", case.name, case.digest)
-        with data.recording() as constants, physics_warnings() as warned:
+        with data.recording() as constants, physics_warnings() as warned, compilation_told():
             stages = build_stages(case)
             store = StageStore(results / STAGES)
             stages = solve_stages(case, stages, store=store, progress=progress)

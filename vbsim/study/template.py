@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from textwrap import wrap
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from vbsim.anatomy import Vertebra
-from vbsim.augmentation import CementFill
+from vbsim.augmentation import DISTRIBUTIONS, CementFill
+from vbsim.data import names
 from vbsim.fem import Compression
 from vbsim.fracture import Wedge
 from vbsim.materials import Bone
@@ -28,6 +29,8 @@ _HEAD = """\
 """
 
 _WIDTH = 100
+# Short names that the schema itself leaves open, because a table may stand there too.
+_NAMES = {"cement": names("cements"), "distribution": tuple(DISTRIBUTIONS)}
 
 
 def template() -> str:
@@ -59,24 +62,37 @@ def template() -> str:
 
 def _table(title: str, model: type[BaseModel], given: Mapping[str, Any]) -> str:
     lines = [title + "\n"]
-    for name, field in model.model_fields.items():
+    for name, field in sorted(model.model_fields.items(), key=lambda item: item[0] != "kind"):
         lines.append(_line(field.alias or name, field, given))
     return "".join(lines)
 
 
 def _line(name: str, field: FieldInfo, given: Mapping[str, Any]) -> str:
     """Return one parameter with its meaning: a setting if given, else a comment."""
-    text = " ".join((field.description or "").split())
+    text = _meaning(name, field)
     if name in given:
         return _noted(f"{name} = {inline(given[name])}", text)
     default = field.get_default(call_default_factory=True, validated_data={})
     if default is None or default is PydanticUndefined:
-        return "".join(f"# {line}\n" for line in wrap(f"{name}: {text}", _WIDTH - 2))
+        lines = wrap(f"{name}: {text}", _WIDTH - 2, subsequent_indent="    ")
+        return "".join(f"# {line}\n" for line in lines)
     if isinstance(default, BaseModel):
         default = default.model_dump(mode="json", by_alias=True, exclude_none=True)
     elif hasattr(default, "_asdict"):
         default = default._asdict()
     return _noted(f"# {name} = {inline(default)}", text)
+
+
+def _meaning(name: str, field: FieldInfo) -> str:
+    """Return what a parameter means and, if there are only a few, the values it can take."""
+    text = " ".join((field.description or "").split())
+    text = text[:1].upper() + text[1:]
+    known = _NAMES.get(name, ())
+    if get_origin(field.annotation) is Literal:
+        known = tuple(str(value) for value in get_args(field.annotation))
+    if len(known) < 2 or all(name in text for name in known):
+        return text
+    return f"{text.rstrip('.')}; one of {', '.join(known)}."
 
 
 def _noted(setting: str, text: str) -> str:
