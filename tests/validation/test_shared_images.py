@@ -5,6 +5,7 @@ import pytest
 from shared_data import shared
 
 from vbsim.anatomy import ImagedVertebra
+from vbsim.anatomy.image.reading import read_labels
 from vbsim.anatomy.morphometry import body_volume_mm3
 from vbsim.checks import InvalidInput, PhysicsWarning
 from vbsim.materials import Bone
@@ -66,7 +67,7 @@ def test_spinefe_front_is_front(spinefe):
 
 def test_spinefe_endplates_lie_on_the_bone(spinefe):
     frame = spinefe.anatomy.frame
-    # Upstream states 29 mm with half of each cap's rim; the body's sections are 26-29 mm tall.
+    # 26 slices of 1 mm hold the inside of the body, 30 its rims.
     assert all(25.0 < height < 30.0 for height in frame.heights())
     bone = spinefe._bone
     body = frame.to_body(bone.grid.centres()[bone.body])
@@ -114,26 +115,15 @@ def test_tptbox_reads_through_permuted_axes():
     mineral = bone.density[bone.body].sum() * bone.grid.cell_volume_mm3
     resampled = (parts["trabecular"] * density).sum() * grid.cell_volume_mm3
     assert resampled == pytest.approx(mineral, rel=0.005)
-    # Subregions 43 and 44 are the left and right transverse process.
-    assert vertebra.anatomy.landmarks.pedicle_left.isthmus_mm[0] > 10.0
 
 
 def test_tptbox_left_is_left():
-    vertebra = tptbox(align=False)
-    grid = vertebra.own_grid()
-    subregion = ImagedVertebra(
-        image=vertebra.image, labels=vertebra.subregions, level="L3", body_labels=(49, 50),
-        calibration=SLOPE, align=False,
-    )  # fmt: skip
-    assert np.all(np.diag(grid.axes) > 0.9)
-    # The subregions hold the cut neighbours too, so they are read as labels only.
-    from vbsim.anatomy.image.reading import read_labels
-
-    parts = read_labels(subregion.labels)
-    vertebrae = read_labels(vertebra.labels)
+    vertebra = tptbox()
+    assert np.all(np.diag(tptbox(align=False).own_grid().axes) > 0.9)
+    parts, vertebrae = read_labels(vertebra.subregions), read_labels(vertebra.labels)
     centres = vertebra.anatomy.frame.to_body(parts.grid.centres())
-    for label, sign in ((43, 1.0), (44, -1.0)):
-        here = (parts.array == label) & (vertebrae.array == 22)
+    for transverse_process, sign in ((43, 1.0), (44, -1.0)):
+        here = (parts.array == transverse_process) & (vertebrae.array == 22)
         assert sign * centres[here][:, 0].mean() > 20.0
 
 

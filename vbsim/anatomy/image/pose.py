@@ -38,6 +38,8 @@ Sense = Literal["auto", "as_header", "flipped"]
 _LEAST_ARCH = 0.05
 # cos 60 deg: an axis further from the header's is not told up or down by it.
 _LEAST_COSINE = 0.5
+# A variance below this part of the next one tells the height of a body by itself.
+_CLEARLY_LEAST = 0.75
 _ROUNDS = 12
 _SETTLED_RAD = 2e-4
 # The midline is sought this far on either side of the first guess: the arch's centroid strays
@@ -95,7 +97,7 @@ def find_pose(evidence: Evidence) -> Pose:
         If neither labels nor header tell up from down.
     """
     origin = _centroid(evidence.body, evidence.grid)
-    first = _thinnest_axis(evidence)
+    first = _first_axis(evidence, origin)
     up = first * _up_sense(evidence, first, origin)
     back = _back(evidence, up, origin)
     pose = _level(evidence, Pose(origin, _frame(up, back)))
@@ -119,11 +121,27 @@ def _centroid(mask: Mask, grid: VoxelGrid) -> FloatArray:
     return np.asarray(_points(mask, grid).mean(axis=0))
 
 
-def _thinnest_axis(evidence: Evidence) -> FloatArray:
-    """Return the direction of least extent: bodies are wider and deeper than tall."""
-    points = _points(evidence.body, evidence.grid)
-    _, vectors = np.linalg.eigh(np.cov(points.T))
-    return np.asarray(vectors[:, 0])
+def _first_axis(evidence: Evidence, origin: FloatArray) -> FloatArray:
+    """Return a first guess of the body's height, up or down.
+
+    Bodies are wider than tall, though slender ones are hardly deeper than tall. So the height is
+    the direction of least extent square to the arch; without an arch it is the least of all, and
+    where that is not clear, what is nearest to the header's z.
+    """
+    spread = np.cov(_points(evidence.body, evidence.grid).T)
+    if evidence.has_arch:
+        back = _centroid(evidence.arch, evidence.grid) - origin
+        back /= np.linalg.norm(back)
+        across = np.eye(3) - np.outer(back, back)
+        # The first of the eigenvalues is that of `back` itself, made 0 by the projection.
+        _, vectors = np.linalg.eigh(across @ spread @ across)
+        return np.asarray(vectors[:, 1])
+    values, vectors = np.linalg.eigh(spread)
+    if values[0] < _CLEARLY_LEAST * values[1]:
+        return np.asarray(vectors[:, 0])
+    header = vectors[:, :2] @ vectors[2, :2]
+    length = float(np.linalg.norm(header))
+    return np.asarray(header / length if length > _LEAST_COSINE else vectors[:, 0])
 
 
 def _up_sense(evidence: Evidence, axis: FloatArray, origin: FloatArray) -> float:

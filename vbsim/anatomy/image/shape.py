@@ -31,8 +31,9 @@ N_HEIGHTS, N_ANGLES = 21, 120
 # Columns nearer to the edge of an endplate than this part of the inscribed radius may be an
 # overhanging rim; further in, even a deeply sunken endplate is one.
 _EDGE = 0.3
-# Width of the smoothing: two voxels flatten the staircase of a mask, 3 mm would flatten a bowl.
-_SMOOTHING_VOXELS, _SMOOTHING_MM = 2.0, 3.0
+# Width of the smoothing: 1.5 voxels flatten the staircase of a mask, 3 mm would flatten a bowl.
+_SMOOTHING_VOXELS, _SMOOTHING_MM = 1.5, 3.0
+_RIDGE = 0.4
 # Sections are read up to this near to the endplates at most, as a part of the height.
 _MOST_CLEAR = 0.15
 # The slope that carries the wall on to the endplates is read over this many sections.
@@ -116,8 +117,9 @@ def _local_planes(surface: FloatArray, trusted: Mask, sigma: float) -> FloatArra
     cov_xy = moment(x * y) / safe - mean_x * mean_y
     cov_xz = moment(x * surface) / safe - mean_x * mean_z
     cov_yz = moment(y * surface) / safe - mean_y * mean_z
-    # The ridge keeps the slope finite where few columns count.
-    ridge = (0.25 * sigma) ** 2
+    # Draws the slope to 0 where few columns count: the steep side of a bowl is not carried on over
+    # the rim.
+    ridge = (_RIDGE * sigma) ** 2
     var_x, var_y = var_x + ridge, var_y + ridge
     determinant = np.maximum(var_x * var_y - cov_xy**2, 1e-9)
     slope_x = (cov_xz * var_y - cov_yz * cov_xy) / determinant

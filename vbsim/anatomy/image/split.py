@@ -24,6 +24,10 @@ Mask = NDArray[np.bool_]
 
 # A ball of this part of the largest inscribed radius fits into a body, but not into its pedicles.
 _CORE_BALL = 0.75
+# A second part that holds this share of the first is no joint of the arch but another body.
+_RIVAL = 0.5
+# Cut, fit the frame to what is in front, cut again.
+_ROUNDS = 3
 # The back wall is read on a strip about the midline, over this part of the height.
 _STRIP_MM = 4.0
 _HEIGHT_PART = (0.1, 0.9)
@@ -43,9 +47,9 @@ class Parts(NamedTuple):
 def split(evidence: Evidence) -> Parts:
     """Return body and arch of a vertebra labelled as one piece.
 
-    A ball that fits only into the body finds its core; the core's frame shows where, on the
-    midline, the body ends and the canal begins; a plane through the back rim parts the two. A
-    label without an arch is returned as a body.
+    A ball that fits only into the body finds its core; its frame shows where, on the midline, the
+    body ends and the canal begins; a plane through the back rim parts the two, and the frame of
+    the front part does the same again. A label without an arch is returned as a body.
 
     Parameters
     ----------
@@ -58,15 +62,24 @@ def split(evidence: Evidence) -> Parts:
         If there is an arch but no canal behind the body, or more than one part as thick as a body.
     """
     whole, grid = evidence.body, evidence.grid
-    core = _core(evidence)
-    rest = _far_from(core, whole, grid.spacing_mm)
-    if rest.sum() < _LEAST_ARCH * whole.sum():
+    body = _core(evidence)
+    arch = _far_from(body, whole, grid.spacing_mm)
+    if arch.sum() < _LEAST_ARCH * whole.sum():
         return Parts(whole, np.zeros_like(whole))
-    with warnings.catch_warnings():
-        # The final fit repeats what there is to say.
-        warnings.simplefilter("ignore", PhysicsWarning)
-        pose = find_pose(replace(evidence, body=core, arch=rest, front_back="auto"))
-    wall = _back_wall_mm(evidence, core, pose)
+    for _ in range(_ROUNDS):
+        with warnings.catch_warnings():
+            # The final fit repeats what there is to say.
+            warnings.simplefilter("ignore", PhysicsWarning)
+            pose = find_pose(replace(evidence, body=body, arch=arch, front_back="auto"))
+        body = _in_front(evidence, body, pose)
+        arch = whole & ~body
+    return Parts(body, arch)
+
+
+def _in_front(evidence: Evidence, body: Mask, pose: Pose) -> Mask:
+    """Return what lies in front of the back wall of a first guess of the body."""
+    whole, grid = evidence.body, evidence.grid
+    wall = _back_wall_mm(evidence, body, pose)
     index = np.argwhere(whole)
     local = (index[:, ::-1] + 0.5) * np.array(grid.spacing_mm)
     in_front = pose.to_body(grid.to_world(local))[:, 1] <= wall
@@ -74,8 +87,7 @@ def split(evidence: Evidence) -> Parts:
     front[tuple(index[in_front].T)] = True
     # Processes that reach forward beside the body are not connected to it in front of the wall.
     parts, _ = ndimage.label(front)
-    body = parts == np.bincount(parts[core & front]).argmax()
-    return Parts(body, whole & ~body)
+    return np.asarray(parts == np.bincount(parts[body & front]).argmax())
 
 
 def _core(evidence: Evidence) -> Mask:
@@ -83,17 +95,21 @@ def _core(evidence: Evidence) -> Mask:
     whole, sampling = evidence.body, evidence.grid.spacing_mm[::-1]
     # Outside the image is no bone: a vertebra cut off there is not thicker for it.
     padded = ndimage.distance_transform_edt(np.pad(whole, 1), sampling=sampling)
-    depth = padded[1:-1, 1:-1, 1:-1]
-    seed = depth >= _CORE_BALL * depth.max()
-    _, count = ndimage.label(seed, structure=np.ones((3, 3, 3), dtype=bool))
-    if count > 1:
+    radius = _CORE_BALL * float(padded.max())
+    seed = padded[1:-1, 1:-1, 1:-1] >= radius
+    away = ndimage.distance_transform_edt(~seed, sampling=sampling)
+    # In a collapsed body the joints of the arch may hold the ball too; the body holds most of it.
+    parts, _ = ndimage.label(whole & (away <= radius))
+    sizes = np.bincount(parts.ravel())[1:]
+    largest = int(sizes.argmax())
+    large = int((sizes > _RIVAL * sizes[largest]).sum())
+    if large > 1:
         refuse_cut(whole, evidence.path, name="vertebra")
         raise InvalidInput(
-            f"{evidence.path}: {count} large parts of the vertebra, each as thick as a body: must "
+            f"{evidence.path}: {large} large parts of the vertebra, each as thick as a body: must "
             "be one vertebra; or name body and arch (body_labels, arch_labels)"
         )
-    away = ndimage.distance_transform_edt(~seed, sampling=sampling)
-    return np.asarray(whole & (away <= _CORE_BALL * depth.max()))
+    return np.asarray(parts == largest + 1)
 
 
 def _far_from(core: Mask, whole: Mask, spacing_mm: tuple[float, float, float]) -> Mask:
@@ -104,10 +120,10 @@ def _far_from(core: Mask, whole: Mask, spacing_mm: tuple[float, float, float]) -
     return np.asarray(whole & (away > 0.5 * radius))
 
 
-def _back_wall_mm(evidence: Evidence, core: Mask, pose: Pose) -> float:
+def _back_wall_mm(evidence: Evidence, body: Mask, pose: Pose) -> float:
     """Return y of the rearmost rim of the body on the midline, mm."""
     sampler = Sampler(evidence.body.astype(np.float32), evidence.grid)
-    index = np.argwhere(core)[:, ::-1] + 0.5
+    index = np.argwhere(body)[:, ::-1] + 0.5
     points = pose.to_body(evidence.grid.to_world(index * np.array(evidence.grid.spacing_mm)))
     lower, upper = points[:, 2].min(), points[:, 2].max()
     step = 0.5 * min(evidence.grid.spacing_mm)
