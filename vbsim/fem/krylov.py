@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,7 +46,8 @@ class ConjugateGradients:
         self.multigrid = multigrid
         self._r = np.zeros(operator.shape)
         self._p = np.zeros(operator.shape)
-        self._q = np.zeros(operator.shape)
+        # Only needed between a product and the next cycle, which does not need its own then.
+        self._q = multigrid.grids[0].double
         self._plane = operator.layout.points.plane
         self._sums = np.zeros(len(self._plane) - 1)
 
@@ -57,6 +59,7 @@ class ConjugateGradients:
         tolerance: float,
         max_iterations: int = 500,
         size: float | None = None,
+        progress: Callable[[int, float], None] | None = None,
     ) -> Outcome:
         """Solve ``A x = b`` for the free components, from the start in `x`, in place.
 
@@ -73,6 +76,8 @@ class ConjugateGradients:
         size : float, optional
             What residuals are measured against; by default the norm of the forces that `b` and
             the prescribed values exert on the free components.
+        progress : callable, optional
+            Told the iteration and the relative residual after every iteration.
         """
         operator, r, p, q = self.operator, self._r, self._p, self._q
         single = self.multigrid.grids[0].b
@@ -95,6 +100,8 @@ class ConjugateGradients:
                     return Outcome(iterations, residual, False)
                 squared = self._sum(vectors.step, (rho / curvature, p, q), (x, r, single))
                 residual = float(np.sqrt(squared)) / size
+                if progress is not None:
+                    progress(iterations, residual)
                 if residual <= tolerance:
                     break
                 z = self.multigrid(single)

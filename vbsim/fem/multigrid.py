@@ -35,10 +35,14 @@ class Grid:
     x: Array = field(init=False)
     d: Array = field(init=False)
     e: Array = field(init=False)
+    double: Array = field(init=False)  # one float64 vector in the memory of `d` and `e`
 
     def __post_init__(self) -> None:
-        for name in ("b", "x", "d", "e"):
-            setattr(self, name, np.zeros(self.operator.shape, np.float32))
+        shape = self.operator.shape
+        self.b, self.x = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self.double = np.zeros(shape)
+        # Both are written before they are read in every cycle.
+        self.d, self.e = self.double.view(np.float32).reshape(2, *shape)
 
 
 class Multigrid:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from vbsim.kernels import runs
 from vbsim.materials.field import StiffnessField
 from vbsim.mesh.voxels import VoxelGrid
 
-__all__ = ["Platens", "Solid", "PlatenProblem"]
+__all__ = ["Dropped", "Platens", "Solid", "PlatenProblem"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -59,6 +60,13 @@ class Solid(Protocol):
         """Platen node sets."""
 
 
+class Dropped(NamedTuple):
+    """What was left out because it does not join the platens."""
+
+    n_parts: int
+    n_cells: int
+
+
 class PlatenProblem:
     """A body cut down to what joins its platens, with covariant compact vectors.
 
@@ -66,10 +74,19 @@ class PlatenProblem:
     ----------
     body : Solid
         Body with platen node sets.
-    lateral : {"held", "sliding", "lower_held"}
-        Whether platen points are held sideways: at both ends, at none, at the lower one.
+    lateral : {"held", "sliding", "lower_held", "upper_held"}
+        Whether platen points are held sideways: at both ends, at none, at one of them.
     team : Team
         Threads.
+
+    Attributes
+    ----------
+    operator : VoxelOperator
+        Stiffness of what joins the platens.
+    multigrid : Multigrid
+        Its preconditioner.
+    dropped : Dropped
+        What does not join them.
 
     Raises
     ------
@@ -85,16 +102,19 @@ class PlatenProblem:
         self._grid = body.domain
         self._lateral = lateral
         lower, upper = (self._points(nodes) for nodes in (body.ends.lower, body.ends.upper))
-        carrying = _joined(body.materials.moduli, lower, upper)
+        solid = np.asarray(body.materials.moduli.any(axis=0))
+        carrying, self.dropped = _joined(solid, lower, upper)
         self._box = _bounding_box(carrying)
         self._point_box = tuple(slice(part.start, part.stop + 1) for part in self._box)
         lower, upper = lower[self._point_box], upper[self._point_box]
         moduli = body.materials.moduli[(slice(None), *self._box)].astype(np.float32)
-        moduli *= carrying[self._box]
+        if self.dropped.n_parts:
+            moduli *= carrying[self._box]
         flags = np.zeros(upper.shape, np.uint8)
         flags[lower | upper] = runs.HELD_Z
-        if lateral != "sliding":
-            flags[lower | upper if lateral == "held" else lower] |= runs.HELD_X | runs.HELD_Y
+        for points, name in ((lower, "lower_held"), (upper, "upper_held")):
+            if lateral in ("held", name):
+                flags[points] |= runs.HELD_X | runs.HELD_Y
         layout = Layout(carrying[self._box])
         self.operator = VoxelOperator(
             body.materials.units,
@@ -107,7 +127,7 @@ class PlatenProblem:
         mark_active(layout, flags)
         self.multigrid = Multigrid(self.operator, moduli, flags)
         self._ends = (self._nodes(lower), self._nodes(upper))
-        self._arms: FloatArray = self._lever_arms(body.ends.pivot_mm)
+        self._pivot_mm = body.ends.pivot_mm
 
     def _nodes(self, points: BoolArray) -> NDArray[np.int64]:
         """Return the compact indices of points of the box."""
@@ -115,38 +135,64 @@ class PlatenProblem:
         runs.compress(points, self.operator.layout.points, chosen)
         return np.flatnonzero(chosen)
 
-    def _lever_arms(self, pivot_mm: FloatArray) -> FloatArray:
-        """Return x and y of every point from the pivot, and its share of the height, (3, N)."""
+    @cached_property
+    def _arms(self) -> FloatArray:
+        """Place of every point across, x and y from the pivot, (2, N), mm."""
         layout = self.operator.layout
-        out: FloatArray = np.empty((3, layout.n_points))
-        z, y, x = layout.index()
+        out: FloatArray = np.empty((2, layout.n_points))
+        _, y, x = layout.index()
         for target, index, k in ((out[0], x, 0), (out[1], y, 1)):
-            axis = self._grid.faces_local()[k][self._point_box[2 - k]] - pivot_mm[k]
+            axis = self._grid.faces_local()[k][self._point_box[2 - k]] - self._pivot_mm[k]
             np.take(axis, index, out=target)
-        np.divide(z, layout.shape[0], out=out[2])
         return out
 
-    def descent(self, motion: int) -> FloatArray:
-        """Return u_z of every point if it followed the upper platen rigidly, (N,), mm."""
+    def descent(self, motion: int, points: NDArray[np.int64] | slice) -> FloatArray:
+        """Return u_z of points if they followed the upper platen rigidly, mm."""
         if motion == 0:
-            return np.full(self.operator.layout.n_points, -1.0)
-        result: FloatArray = self._arms[1] if motion == 1 else -self._arms[0]
+            count = points.stop - points.start if isinstance(points, slice) else len(points)
+            return np.full(count, -1.0)
+        result: FloatArray = self._arms[1, points] if motion == 1 else -self._arms[0, points]
         return result
 
     def solve(
-        self, solver: ConjugateGradients, motion: int, *, tolerance: float, limit: int
+        self,
+        solver: ConjugateGradients,
+        motion: int,
+        *,
+        tolerance: float,
+        limit: int,
+        progress: Callable[[int, float], None] | None = None,
     ) -> tuple[FloatArray, Outcome]:
         """Return the covariant displacement of one unit motion, and how the solve ended."""
         h_z = self._grid.spacing_mm[2]
-        descent = self.descent(motion) * h_z
         x = np.zeros(self.operator.shape)
         upper = self._ends[1]
-        x[2, upper] = descent[upper]
+        x[2, upper] = self.descent(motion, upper) * h_z
         size = solver.load_norm(x)
         # Start from a descent that grows evenly with height.
-        np.multiply(descent, self._arms[2], out=x[2], where=self.operator.dinv[2] > 0)
-        outcome = solver.solve(x, tolerance=tolerance, max_iterations=limit, size=size)
+        plane = self.operator.layout.points.plane
+        for k, share in enumerate(np.linspace(0.0, h_z, len(plane) - 1)):
+            points = slice(int(plane[k]), int(plane[k + 1]))
+            is_free = self.operator.dinv[2, points] > 0
+            np.multiply(self.descent(motion, points), share, out=x[2, points], where=is_free)
+        outcome = solver.solve(
+            x, tolerance=tolerance, max_iterations=limit, size=size, progress=progress
+        )
         return x, outcome
+
+    def reactions(self, field: FloatArray, force: FloatArray) -> FloatArray:
+        """Return the total force (x, y, z) on the lower and upper platen, (2, 3), N.
+
+        Parameters
+        ----------
+        field : (3, N) float
+            Covariant displacement.
+        force : (3, N) float
+            Receives the covariant force on every point.
+        """
+        self.operator.reactions(field, force)
+        h = np.array(self._grid.spacing_mm)
+        return np.array([h * force[:, nodes].sum(axis=1) for nodes in self._ends])
 
     def modes(self, fields: list[FloatArray], report: SolverReport) -> PlatenModes:
         """Return the platen modes from the covariant displacements of the motions."""
@@ -154,18 +200,13 @@ class PlatenProblem:
         reactions = np.zeros((3, 2, 3))
         displacement = np.zeros((3, 3, *self._grid.point_shape))
         force = np.empty(self.operator.shape)
-        h = np.array(self._grid.spacing_mm)[:, None]
         upper = self._ends[1]
         for j, field in enumerate(fields):
-            self.operator.reactions(field, force)
-            force *= h
-            for k, nodes in enumerate(self._ends):
-                reactions[j, k] = force[:, nodes].sum(axis=1)
+            reactions[j] = self.reactions(field, force)
+            along = force[2, upper] * self._grid.spacing_mm[2]
             for i in range(len(fields)):
-                stiffness[i, j] = force[2, upper] @ self.descent(i)[upper]
-            field /= h
-            if self._lateral == "sliding":
-                self._remove_drift(field)
+                stiffness[i, j] = along @ self.descent(i, upper)
+            self.to_mm(field)
             box = displacement[j][(slice(None), *self._point_box)]
             runs.expand(field, self.operator.layout.points, box)
         stiffness = 0.5 * (stiffness + stiffness.T)
@@ -173,9 +214,15 @@ class PlatenProblem:
             frozen(displacement), frozen(stiffness), frozen(reactions), self._lateral, report
         )
 
+    def to_mm(self, field: FloatArray) -> None:
+        """Turn a covariant displacement (3, N) into millimetres, in place."""
+        field /= np.array(self._grid.spacing_mm)[:, None]
+        if self._lateral == "sliding":
+            self._remove_drift(field)
+
     def _remove_drift(self, field: FloatArray) -> None:
         """Take out the sideways rigid motion that sliding platens leave undetermined."""
-        x, y = (arm - arm.mean() for arm in self._arms[:2])
+        x, y = (arm - arm.mean() for arm in self._arms)
         u, v = field[0], field[1]
         spin = float((x @ v - y @ u) / (x @ x + y @ y))
         u += spin * y - u.mean()
@@ -193,9 +240,9 @@ def _bounding_box(cells: BoolArray) -> tuple[slice, ...]:
     return tuple(slice(int(line[0]), int(line[-1]) + 1) for line in lines)
 
 
-def _joined(moduli: FloatArray, lower: BoolArray, upper: BoolArray) -> BoolArray:
-    """Return the cells of the face-connected parts that reach both platens, (n_z, n_y, n_x)."""
-    parts, n_parts = ndimage.label(moduli.any(axis=0))
+def _joined(solid: BoolArray, lower: BoolArray, upper: BoolArray) -> tuple[BoolArray, Dropped]:
+    """Return the cells of the face-connected parts that reach both platens, and what is not."""
+    parts, n_parts = ndimage.label(solid)
     reached = []
     for points in (lower, upper):
         z, y, x = np.nonzero(points)
@@ -205,7 +252,13 @@ def _joined(moduli: FloatArray, lower: BoolArray, upper: BoolArray) -> BoolArray
     both[0] = False
     if not both.any():
         raise NotConverged(Status.NOT_CONNECTED.value)
-    return np.asarray(both[parts])
+    if both[1:].all():
+        return solid, Dropped(0, 0)
+    carrying = np.empty_like(solid)
+    for layer, kept in zip(parts, carrying, strict=True):  # indices are widened to int64 meanwhile
+        np.take(both, layer, out=kept)
+    n_lost = np.count_nonzero(solid) - np.count_nonzero(carrying)
+    return carrying, Dropped(n_parts - int(np.count_nonzero(both)), int(n_lost))
 
 
 def _around(

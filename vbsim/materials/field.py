@@ -116,7 +116,7 @@ class StiffnessField:
     units : tuple of UnitStiffness
         Unit materials, length K.
     moduli : (K, n_z, n_y, n_x) float, MPa
-        Scalar field of each unit material; 0 in voids.
+        Scalar field of each unit material; 0 in voids. Single precision stays single.
     """
 
     units: tuple[UnitStiffness, ...]
@@ -130,7 +130,7 @@ class StiffnessField:
             shape,
             f"of shape ({len(self.units)}, n_z, n_y, n_x)",
         )
-        object.__setattr__(self, "moduli", frozen(np.asarray(self.moduli, dtype=np.float64)))
+        object.__setattr__(self, "moduli", frozen(_floating(self.moduli)))
 
     @classmethod
     def isotropic(cls, youngs_modulus_mpa: ArrayLike, poisson: float = 0.3) -> StiffnessField:
@@ -139,7 +139,7 @@ class StiffnessField:
         lam, mu = lame(1.0, poisson)
         mean = tuple(float(lam * v + mu * s) for v, s in zip(_VOLUMETRIC, _SHEAR, strict=True))
         unit = UnitStiffness(f"isotropic, nu {poisson:g}", mean, mean)
-        return cls((unit,), np.asarray(youngs_modulus_mpa, dtype=np.float64)[None])
+        return cls((unit,), _floating(youngs_modulus_mpa)[None])
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -160,3 +160,9 @@ class StiffnessField:
         safe = np.where(minor > 0, minor, 1.0)
         lost = (c13 * (c13 * c22 - c12 * c23) + c23 * (c11 * c23 - c12 * c13)) / safe
         return np.where(minor > 0, c33 - lost, 0.0)
+
+
+def _floating(values: ArrayLike) -> FloatArray:
+    """Return values in double precision, or as they are in single: images are large."""
+    array = np.asarray(values)
+    return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
