@@ -92,6 +92,8 @@ def test_provenance_says_where_everything_comes_from(result, case):
     assert origin["program"]["name"] == "vbsim"
     assert origin["packages"]["numpy"] == np.__version__
     assert origin["seeds"]["bone.seed"] == case.bone.seed
+    assert list(origin["solves"]) == STAGES
+    assert all(s["relative_residual"] <= origin["tolerance"] for (s,) in origin["solves"].values())
     used = {item["constant"]: item for item in origin["constants"]}
     assert any(path.startswith("anatomy.levels.L1.") for path in used)
     assert all(item["source"] and item["status"] for item in used.values())

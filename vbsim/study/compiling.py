@@ -14,7 +14,7 @@ __all__ = ["compilation_told"]
 log = logging.getLogger("vbsim.study")
 
 
-class _Once(event.Listener):
+class _Once(event.Listener):  # type: ignore[misc]
     """Tells of the first compilation; loading a compiled kernel from disk is none."""
 
     def __init__(self) -> None:

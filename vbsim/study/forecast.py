@@ -10,9 +10,9 @@ import numpy as np
 
 from vbsim import measures
 from vbsim.augmentation import CementFill
-from vbsim.fem import forecast_bytes
 from vbsim.specimen import Specimen
 from vbsim.study.case import Case
+from vbsim.study.memory import run_bytes
 from vbsim.study.pipeline import Stage, build_stages, physics_warnings
 
 __all__ = ["Forecast", "StageForecast", "forecast"]
@@ -57,7 +57,7 @@ class Forecast:
     n_dof : int
         Degrees of freedom at points that touch material, in the largest stage.
     memory_mb : float
-        Memory that the solver needs above the fields, MB (10^6 bytes).
+        Memory of the run at its peak, program included, MB (10^6 bytes).
     n_solves : int
         Stages times ways of holding the platens, each with three right-hand sides.
     stages : tuple of StageForecast
@@ -100,9 +100,9 @@ def forecast(case: Case) -> Forecast:
         digest=case.digest,
         shape=domain.shape,
         spacing_mm=domain.spacing_mm[0],
-        n_cells=max(cells for cells, _, _ in sizes),
-        n_dof=max(dof for _, dof, _ in sizes),
-        memory_mb=max(memory for _, _, memory in sizes) / 1e6,
+        n_cells=max(cells for cells, _ in sizes),
+        n_dof=max(dof for _, dof in sizes),
+        memory_mb=run_bytes(domain.n_cells, len(stages)) / 1e6,
         n_solves=len(stages) * len({test.lateral for test in case.tests}),
         stages=told,
         warnings=tuple(warned),
@@ -120,15 +120,11 @@ def _told(case: Case, stages: Sequence[Stage], index: int) -> StageForecast:
     return StageForecast(stage.name, history, {q.name: (q.value, q.unit) for q in found}, largest)
 
 
-def _size(potted: Specimen) -> tuple[int, int, int]:
-    """Return cells with material, degrees of freedom, bytes that solving needs."""
+def _size(potted: Specimen) -> tuple[int, int]:
+    """Return cells with material and degrees of freedom."""
     is_filled = potted.materials.moduli.any(axis=0)
     touched = np.zeros(potted.domain.point_shape, dtype=bool)
     n_z, n_y, n_x = is_filled.shape
     for k, j, i in np.ndindex(2, 2, 2):
         touched[k : k + n_z, j : j + n_y, i : i + n_x] |= is_filled
-    # Only the part of the box that holds material is solved.
-    corners = np.stack(np.nonzero(is_filled))
-    n_z, n_y, n_x = (int(n) for n in np.ptp(corners, axis=1) + 1)
-    memory = forecast_bytes((n_z, n_y, n_x), len(potted.materials.units))
-    return int(is_filled.sum()), 3 * int(touched.sum()), memory
+    return int(is_filled.sum()), 3 * int(touched.sum())

@@ -18,6 +18,7 @@ from vbsim.fem.response import PlatenModes, Response, SolverReport
 from vbsim.fracture import FRACTURES
 from vbsim.quantities import Quantity
 from vbsim.specimen import Specimen
+from vbsim.study import memory
 from vbsim.study.case import AnyVertebra, Case
 from vbsim.study.faults import located
 from vbsim.study.results import NO_TEST, Row
@@ -88,6 +89,7 @@ def build_stages(case: Case) -> tuple[Stage, ...]:
     with _blamed("vertebra", case.vertebra):
         vertebra = _unread(case.vertebra)
         grid = case.mesh.around(vertebra)
+        memory.refuse_too_large(grid.n_cells, len(case.steps) + 1, case.mesh.spacing_mm)
         specimen = Specimen.from_bone(vertebra, grid, case.bone)
     stages = [_potted(case, specimen, 0, [])]
     for index, step in enumerate(case.steps):

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
@@ -18,7 +18,9 @@ from vbsim.data import Constant
 from vbsim.study.identity import program_sha256
 
 if TYPE_CHECKING:
+    from vbsim.fem.response import SolverReport
     from vbsim.study.case import Case
+    from vbsim.study.pipeline import Stage
 
 __all__ = ["provenance", "citations"]
 
@@ -34,13 +36,17 @@ STATUS = {
 }
 
 
-def provenance(case: Case, constants: Mapping[str, Constant]) -> dict[str, Any]:
+def provenance(
+    case: Case, stages: Sequence[Stage], constants: Mapping[str, Constant]
+) -> dict[str, Any]:
     """Return the origin of a result as plain data.
 
     Parameters
     ----------
     case : Case
         The resolved case.
+    stages : sequence of Stage
+        Its solved stages.
     constants : mapping of str to Constant
         Every published number that the run looked up; those of the case itself are added.
     """
@@ -64,6 +70,7 @@ def provenance(case: Case, constants: Mapping[str, Constant]) -> dict[str, Any]:
         "inputs": case.inputs(),
         "seeds": dict(_seeds(case.resolved())),
         "tolerance": case.solver.tolerance,
+        "solves": {stage.name: [_solve(report) for report in stage.solver] for stage in stages},
         "constants": citations({**case.constants(), **constants}),
     }
 
@@ -81,6 +88,15 @@ def citations(constants: Mapping[str, Constant]) -> list[dict[str, Any]]:
         }
         for path, found in sorted(constants.items())
     ]
+
+
+def _solve(report: SolverReport) -> dict[str, Any]:
+    return {
+        "n_dof": report.n_dof,
+        "iterations": list(report.iterations),
+        "relative_residual": report.relative_residual,
+        "seconds": report.seconds,
+    }
 
 
 def _seeds(value: Any, at: str = "") -> list[tuple[str, int]]:

@@ -123,7 +123,7 @@ def _write(
     resolved = to_toml(case.resolved())
     (folder / "case.resolved.toml").write_text(resolved, encoding="utf-8")
     write_csv(folder / "measures.csv", rows)
-    write_json(folder / "provenance.json", provenance(case, constants))
+    write_json(folder / "provenance.json", provenance(case, stages, constants))
     write_json(folder / SUMMARY, _summary(case, stages, rows, warned))
     (folder / "fields").mkdir()
     for stage in stages:
@@ -152,15 +152,6 @@ def _tell(stage: Stage) -> dict[str, Any]:
         "name": stage.name,
         "history": list(stage.bare.history),
         "solved_by_an_earlier_run": stage.was_kept,
-        "solver": [
-            {
-                "n_dof": report.n_dof,
-                "iterations": list(report.iterations),
-                "relative_residual": report.relative_residual,
-                "seconds": report.seconds,
-            }
-            for report in stage.solver
-        ],
         "equilibrium_error": {t: r.equilibrium_error for t, r in stage.responses.items()},
     }
 
