@@ -145,6 +145,11 @@ WRONG = {
         "vertebra.align",
         "must be true in a study",
     ),
+    "calibration without its unit": (
+        lambda f: in_case(f, "[mesh]", "calibration = { slope = 0.8 }\n[mesh]"),
+        "vertebra.calibration.slope",
+        "did you mean slope_mg_cm3_per_hu?",
+    ),
     "unknown scheme": (
         lambda f: in_case(f, "body_labels = [1]\narch_labels = [2]", 'scheme = "vers"'),
         "vertebra.scheme",

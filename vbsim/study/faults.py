@@ -166,7 +166,7 @@ def _unknown_key(key: str, models: tuple[type[BaseModel], ...]) -> str:
         other_stem, other_unit = _split_unit(name)
         if unit and other_unit and stem == other_stem and unit != other_unit:
             return f"unknown key; did you mean {name} (given in {_spell_unit(other_unit)})?"
-        if not unit and other_unit and stem == other_stem:
+        if not unit and name.startswith(f"{key}_"):
             return f"unknown key; did you mean {name}?"
     return f"unknown key{_guess(key, known)}"
 
