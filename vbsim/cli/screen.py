@@ -112,6 +112,7 @@ def show(result: StudyResult) -> None:
     console = out()
     console.print(f"\n{result.name}", style="bold")
     for table in study_tables(result.rows):
+        console.print()
         console.print(table)
     if result.was_loaded:
         for warning in result.summary.get("warnings", ()):

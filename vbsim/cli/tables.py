@@ -14,6 +14,10 @@ from vbsim.study.results import NO_TEST
 __all__ = ["study_tables", "forecast_table"]
 
 
+_LABEL_WIDTH = (24, 48)
+_UNIT_WIDTH = 11
+
+
 class Line(NamedTuple):
     """One line of a table.
 
@@ -51,13 +55,13 @@ SHAPE = (
     Line("height_lost_middle", "Middle height lost", "% of intact", digits=0),
     Line(
         "height_restored_anterior_prescribed",
-        "Anterior height restored (prescribed by posture)",
+        "Anterior height restored by posture (prescribed)",
         "% of lost",
         digits=0,
     ),
     Line(
         "height_restored_middle_prescribed",
-        "Middle height restored (prescribed by posture)",
+        "Middle height restored by posture (prescribed)",
         "% of lost",
         digits=0,
     ),
@@ -82,13 +86,13 @@ COMPRESSION = (
     Line("height_posterior_loaded", "Posterior height, standing", "mm", digits=2),
     Line(
         "height_restored_anterior_loaded",
-        "Anterior height restored, standing (posture and elastic part)",
+        "Anterior height restored, standing",
         "% of lost",
         digits=1,
     ),
     Line(
         "height_restored_anterior_computed",
-        "  of which computed (elastic part only)",
+        "  of which computed (elastic)",
         "% of lost",
         digits=1,
     ),
@@ -145,10 +149,12 @@ def _table(
     values: dict[tuple[str, str], float],
 ) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="italic")
-    table.add_column("", no_wrap=True, min_width=46)
+    # On a narrow terminal the words wrap, never the numbers or their heads.
+    table.add_column("", min_width=_LABEL_WIDTH[0], max_width=_LABEL_WIDTH[1])
     for stage in stages:
-        table.add_column(stage.replace("_", " "), justify="right")
-    table.add_column("unit", style="dim", no_wrap=True)
+        head = stage.replace("_", " ")
+        table.add_column(head, justify="right", no_wrap=True, min_width=len(head))
+    table.add_column("unit", style="dim", no_wrap=True, min_width=_UNIT_WIDTH)
     for line in lines:
         found = [values.get((stage, line.quantity)) for stage in stages]
         if any(value or (value == 0 and not line.hidden_at_zero) for value in found):
