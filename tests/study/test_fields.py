@@ -4,7 +4,7 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkIOXML import vtkXMLImageDataReader
 
 from vbsim.mesh import VoxelGrid
-from vbsim.study.fields import _in_world, write_vti
+from vbsim.study.fields import in_world, write_vti
 
 SEED = 11
 # A turn about all three axes.
@@ -38,7 +38,7 @@ def test_a_file_lies_where_its_grid_lies(tmp_path):
 def test_tensors_are_named_and_ordered_as_vtk_has_them(tmp_path):
     grid = VoxelGrid((1, 1, 1), (1.0, 1.0, 1.0))
     voigt = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).reshape(1, 1, 1, 6)
-    write_vti(tmp_path / "a.vti", grid, {"stress_mpa": _in_world(voigt, grid.axes)}, {})
+    write_vti(tmp_path / "a.vti", grid, {"stress_mpa": in_world(voigt, grid.axes)}, {})
     array = read(tmp_path / "a.vti").GetCellData().GetArray("stress_mpa")
     named = {array.GetComponentName(i): array.GetComponent(0, i) for i in range(6)}
     # Voigt order is xx yy zz yz xz xy.
@@ -52,7 +52,7 @@ def test_tensors_are_turned_into_world_axes():
     turned = TURN @ tensor @ TURN.T
     rows, columns = [0, 1, 2, 0, 1, 0], [0, 1, 2, 1, 2, 2]
     # Round-off of a few products of numbers near 1.
-    assert _in_world(voigt, TURN) == pytest.approx(turned[..., rows, columns], abs=1e-13)
+    assert in_world(voigt, TURN) == pytest.approx(turned[..., rows, columns], abs=1e-13)
 
 
 def test_every_field_of_a_stage_is_in_its_file(result):

@@ -18,7 +18,7 @@ from vbsim.fem.response import Response
 from vbsim.mesh.voxels import VoxelGrid
 from vbsim.specimen.specimen import Specimen
 
-__all__ = ["stage_fields", "write_vti"]
+__all__ = ["in_world", "stage_fields", "write_vti"]
 
 FloatArray = NDArray[np.float64]
 Fields = dict[str, NDArray[np.generic]]
@@ -61,8 +61,8 @@ def stage_fields(specimen: Specimen, responses: Mapping[str, Response]) -> tuple
         stress = recovery.stress(strain, materials)
         points[f"{prefix}displacement_mm"] = np.moveaxis(response.displacement_mm, 0, -1) @ axes.T
         shear_halved = strain * np.array([1.0, 1.0, 1.0, 0.5, 0.5, 0.5])
-        cells[f"{prefix}strain"] = _in_world(shear_halved, axes)
-        cells[f"{prefix}stress_mpa"] = _in_world(stress, axes)
+        cells[f"{prefix}strain"] = in_world(shear_halved, axes)
+        cells[f"{prefix}stress_mpa"] = in_world(stress, axes)
         cells[f"{prefix}von_mises_mpa"] = recovery.von_mises(stress)
         cells[f"{prefix}sed_mpa"] = recovery.energy_density(strain, stress)
     return cells, points
@@ -102,7 +102,7 @@ def _component_names(n_components: int) -> tuple[str, ...]:
     return {3: ("x", "y", "z"), 6: _VTK_NAMES}.get(n_components, ())
 
 
-def _in_world(voigt: FloatArray, axes: FloatArray) -> FloatArray:
+def in_world(voigt: FloatArray, axes: FloatArray) -> FloatArray:
     """Turn symmetric tensors from the grid's axes into the world's, in VTK's order.
 
     Parameters
