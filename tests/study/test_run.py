@@ -225,6 +225,17 @@ def test_repeated_tests_and_stages_are_numbered(results):
     assert [stage.name for stage in stages] == ["intact", "fractured", "fractured_2"]
 
 
+def test_pictures_left_out_at_first_are_added_without_solving(result, case, results, solves):
+    def draw(case, stages, rows, folder):
+        assert [stage.name for stage in stages] == STAGES
+        assert rows == result.rows
+        (folder / "a.png").write_bytes(b"")
+
+    again = run_case(case, results, draw=draw)
+    assert solves == []
+    assert [path.name for path in (again.folder / "figures").iterdir()] == ["a.png"]
+
+
 def test_pictures_are_drawn_into_the_folder(results):
     short = small_case(name="drawn", steps=[], tests=[{"kind": "compression"}])
     seen = []

@@ -48,6 +48,8 @@ Draw = Callable[[Case, Sequence[Stage], Sequence[Row], Path], None]
 """Writes the pictures of a case's stages into a folder; the views, above this chapter, bring it."""
 
 
+FIGURES = "figures"
+
 # Share of a progress bar that solving takes; the rest is writing and drawing.
 _SOLVING = 0.8
 
@@ -92,6 +94,8 @@ def run_case(
     earlier = find_result(case, results)
     if earlier is not None:
         log.info("%s: loaded from %s", case.name, earlier.folder)
+        if draw is not None and not (earlier.folder / FIGURES).is_dir():
+            _draw_later(case, earlier, draw, progress)
         return earlier
     results = Path(results)
     folder = result_folder(results, case.name, case.digest)
@@ -109,12 +113,21 @@ def run_case(
         _write(aside, case, stages, rows, constants, warned)
         if draw is not None:
             progress("drawing", 0.5 * (1.0 + _SOLVING))
-            (aside / "figures").mkdir()
-            draw(case, stages, rows, aside / "figures")
+            (aside / FIGURES).mkdir()
+            draw(case, stages, rows, aside / FIGURES)
         log.info("done in %.1f s", time.perf_counter() - started)
     result = load_result(folder, case.digest)
     assert result is not None
     return StudyResult(result.name, result.digest, folder, result.rows, result.summary)
+
+
+def _draw_later(case: Case, earlier: StudyResult, draw: Draw, progress: Progress) -> None:
+    """Add the pictures that an earlier run left out; kept stages are not solved again."""
+    with physics_warnings():
+        store = StageStore(earlier.folder.parent / STAGES)
+        stages = solve_stages(case, build_stages(case), store=store, progress=progress)
+    with written_aside(earlier.folder / FIGURES) as aside:
+        draw(case, stages, earlier.rows, aside)
 
 
 def _scaled(progress: Progress, doing: str, done: float) -> None:
