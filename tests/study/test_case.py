@@ -2,7 +2,7 @@ import json
 import tomllib
 
 import pytest
-from conftest import small_case
+from small_study import small_case
 
 from vbsim.checks import InvalidCase, InvalidInput
 from vbsim.study import Case, load_case, read_case

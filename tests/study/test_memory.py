@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from conftest import small_case
+from small_study import small_case
 
 from vbsim.checks import InvalidCase
 from vbsim.study import build_stages, memory

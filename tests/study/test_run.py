@@ -4,7 +4,7 @@ import tomllib
 
 import numpy as np
 import pytest
-from conftest import small_case
+from small_study import small_case
 
 from vbsim.checks import InvalidCase, NotConverged
 from vbsim.fem import linear
