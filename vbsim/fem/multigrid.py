@@ -133,7 +133,7 @@ class Multigrid:
         layout = coarse.operator.layout
 
         def slab(_: int, start: int, stop: int) -> None:
-            line = np.zeros(2 * layout.point_shape[2] + 2, np.float32)
+            line = np.zeros(2 * layout.point_shape[2] + 3, np.float32)
             transfer.restrict(
                 grid.b, fine_points, factors, layout.points, start, stop, line, coarse.b
             )

@@ -36,7 +36,7 @@ def _clear(line, points, z, y):
 
 
 @kernel
-def restrict(fine, fine_points, factors, coarse_points, start, stop, line, coarse):
+def restrict(fine, fine_points, factors, coarse_points, start, stop, padded, coarse):
     """Set coarse point planes ``start <= z < stop`` to the transposed interpolation of `fine`.
 
     Parameters
@@ -47,12 +47,13 @@ def restrict(fine, fine_points, factors, coarse_points, start, stop, line, coars
         Where the points lie.
     factors : (3,) int
         See above.
-    line : (at least 2 Xc + 2,)
-        Work, 0 on entry and on return.
+    padded : (at least 2 Xc + 3,)
+        Work, 0 on entry and on return: a dense line behind one entry that stays 0.
     coarse : (3, M)
         Result.
     """
     f_z, f_y, f_x = factors
+    line = padded[1:]
     half, one = line.dtype.type(0.5), line.dtype.type(1.0)
     n_z, n_y = fine_points.line.shape[0], fine_points.line.shape[1] - 1
     n_lines = coarse_points.line.shape[1] - 1
@@ -70,16 +71,19 @@ def restrict(fine, fine_points, factors, coarse_points, start, stop, line, coars
                         weight *= one if r == f_y * y else half
                         _add_line(line, fine, c, fine_points, q, r, weight)
                 for r in range(coarse_points.line[z, y], coarse_points.line[z, y + 1]):
-                    first, x = coarse_points.first[r], coarse_points.x[r]
-                    for i in range(coarse_points.length[r]):
-                        j = x + i
-                        if f_x == 2:
-                            total = line[2 * j] + half * line[2 * j + 1]
-                            if j > 0:
-                                total += half * line[2 * j - 1]
-                        else:
-                            total = line[j]
-                        coarse[c, first + i] = total
+                    first, n, at = (
+                        coarse_points.first[r],
+                        coarse_points.length[r],
+                        coarse_points.x[r],
+                    )
+                    target = coarse[c, first : first + n]
+                    if f_x == 2:
+                        for i in range(n):
+                            j = 2 * (at + i)
+                            target[i] = padded[j + 1] + half * (padded[j] + padded[j + 2])
+                    else:
+                        for i in range(n):
+                            target[i] = line[at + i]
                 for q in range(low_z, top_z):
                     for r in range(low_y, top_y):
                         _clear(line, fine_points, q, r)
@@ -126,16 +130,20 @@ def prolong(coarse, coarse_points, factors, fine_points, start, stop, line, dinv
                             target[i] = line[at + i]
                     else:
                         odd = at % 2
-                        for i in range(odd, n, 2):
-                            target[i] = line[(at + i) // 2]
-                        for i in range(1 - odd, n, 2):
-                            j = (at + i) // 2
-                            target[i] = half * (line[j] + line[j + 1])
+                        if odd:
+                            target[0] = half * (line[at // 2] + line[at // 2 + 1])
+                        pairs, j = (n - odd) // 2, (at + odd) // 2
+                        even = target[odd : odd + 2 * pairs]
+                        for i in range(pairs):
+                            even[2 * i] = line[j + i]
+                            even[2 * i + 1] = half * (line[j + i] + line[j + i + 1])
+                        if odd + 2 * pairs < n:
+                            target[n - 1] = line[j + pairs]
                     free, solution = dinv[c, first : first + n], x[c, first : first + n]
                     for i in range(n):
-                        if free[i] == 0:
-                            target[i] = 0
-                        solution[i] += target[i]
+                        value = target[i] if free[i] != 0 else line[0] * 0
+                        target[i] = value
+                        solution[i] += value
                 for q in range(low_z, low_z + odd_z + 1):
                     for r in range(low_y, low_y + odd_y + 1):
                         _clear(line, coarse_points, q, r)
