@@ -166,3 +166,30 @@ def phantom(
     bone = Bone(vbmd_mg_cm3=vbmd_mg_cm3, seed=seed)
     case = phantoms.phantom_case(Vertebra(level=level), bone, scan, folder)
     typer.echo(f"wrote {case.parent}; next: vbsim run {case}")
+
+
+@app.command()
+def validate(
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Rows to compute; default: all.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="ID", help="A row to compute; repeatable.")
+    ] = None,
+    spacing_mm: Annotated[
+        float, typer.Option(min=0.25, max=4.0, help="Edge of the voxels, mm; bands are for 1 mm.")
+    ] = 1.0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare with published results: computed, published, band, verdict; misses are shown."""
+    from vbsim.cli import screen, validation
+    from vbsim.study.validation import to_json
+    from vbsim.study.validation import validate as compute
+
+    with screen.progress(quiet=quiet) as progress:
+        verdicts = compute(*(only or ()), *(more or ()), spacing_mm=spacing_mm, progress=progress)
+    if as_json:
+        typer.echo(to_json(verdicts))
+    else:
+        validation.show(verdicts, screen.out(), spacing_mm=spacing_mm)
