@@ -133,7 +133,7 @@ def show_forecast(case: Case, found: Forecast) -> None:
         f"Grid    {n_x} x {n_y} x {n_z} cells (x, y, z) of {found.spacing_mm:g} mm; "
         f"{found.n_cells:,} with material\n"
         f"Solver  {found.n_dof:,} degrees of freedom, {found.n_solves} solves of three motions, "
-        f"about {found.memory_mb:,.0f} MB in all\n"
+        f"{found.solver_mb:,.0f} MB for each, about {found.memory_mb:,.0f} MB in all\n"
         f"Digest  {found.digest[:12]}\n"
     )
     console.print(forecast_table(found))

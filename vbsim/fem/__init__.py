@@ -1,7 +1,8 @@
 """Finite elements: loads, operators, multigrid, linear solves, recovery of stress."""
 
-from vbsim.fem.linear import Settings, forecast_bytes, respond, solve, solve_modes
+from vbsim.fem.linear import Settings, respond, solve, solve_modes
 from vbsim.fem.loads import TESTS, Compression, Flexion, LateralBending, LoadCase
+from vbsim.fem.memory import forecast_bytes
 from vbsim.fem.response import PlatenModes, Response, SolverReport, Status
 
 __all__ = [

@@ -113,6 +113,11 @@ class ConjugateGradients:
                 break
         return Outcome(iterations, residual, residual <= tolerance)
 
+    @property
+    def spare(self) -> Array:
+        """A vector (3, N) that is free between solves."""
+        return self._r
+
     def load_norm(self, x: Array, b: Array | None = None) -> float:
         """Return the norm of the forces on the free components when those do not move."""
         np.multiply(x, self.operator.dinv == 0, out=self._p)

@@ -90,6 +90,16 @@ class Layout:
         runs.gather_cells(dense, self.cells, out)
         return out
 
+    def dense_cells(self, compact: Array) -> Array:
+        """Return a cell field (n_cells,) as (n_z, n_y, n_x), 0 where there is no material."""
+        n_z, n_y, n_x = self.shape
+        cells = self.cells
+        plane = np.repeat(np.arange(n_z), np.diff(cells.plane))
+        start = (plane * n_y + cells.row) * n_x + cells.x - cells.first
+        out = np.zeros(self.shape, compact.dtype)
+        out.ravel()[np.repeat(start, cells.length) + np.arange(self.n_cells)] = compact
+        return out
+
     def compact(self, dense: Array) -> Array:
         """Return a vector field (3, Z, Y, X) as (3, N)."""
         out = np.empty((3, self.n_points), dense.dtype)

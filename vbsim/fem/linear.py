@@ -15,7 +15,7 @@ from vbsim.fem.loads import Lateral, LoadCase
 from vbsim.fem.problem import MOTIONS, PlatenProblem, Solid
 from vbsim.fem.response import PlatenModes, Response, SolverReport, Status
 
-__all__ = ["Settings", "solve", "solve_modes", "respond", "forecast_bytes"]
+__all__ = ["Settings", "solve", "solve_modes", "respond"]
 
 DEFAULT_TOLERANCE = 1e-9
 
@@ -75,23 +75,6 @@ def respond(modes: PlatenModes, load: LoadCase) -> Response:
     )
 
 
-def forecast_bytes(shape: tuple[int, int, int], n_units: int) -> int:
-    """Return the memory that `solve_modes` needs above its arguments, bytes.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Cells (n_z, n_y, n_x) between the platens.
-    n_units : int
-        Unit materials.
-    """
-    points = float(np.prod(np.array(shape) + 1))
-    cells = float(np.prod(shape))
-    outer = points * 3 * 8 * (6 + 3) + cells * 8 * n_units + points * 3
-    inner = (points * 3 * 4 * 5 + cells * 4 * n_units + points * 3) * 8.0 / 7.0
-    return int(outer + inner)
-
-
 def solve_modes(
     body: Solid,
     *,
@@ -147,4 +130,6 @@ def solve_modes(
             f"{Status.STALLED.value}",
             report,
         )
-    return problem.modes(fields, report)
+    force = solver.spare
+    del solver  # the displacement of all points takes more than its vectors
+    return problem.modes(fields, report, force)

@@ -87,6 +87,8 @@ class PlatenProblem:
         Its preconditioner.
     dropped : Dropped
         What does not join them.
+    box : tuple of slice
+        Cells (z, y, x) around what joins them; the operator's layout counts from there.
 
     Raises
     ------
@@ -104,18 +106,18 @@ class PlatenProblem:
         lower, upper = (self._points(nodes) for nodes in (body.ends.lower, body.ends.upper))
         solid = np.asarray(body.materials.moduli.any(axis=0))
         carrying, self.dropped = _joined(solid, lower, upper)
-        self._box = _bounding_box(carrying)
-        self._point_box = tuple(slice(part.start, part.stop + 1) for part in self._box)
+        self.box = _bounding_box(carrying)
+        self._point_box = tuple(slice(part.start, part.stop + 1) for part in self.box)
         lower, upper = lower[self._point_box], upper[self._point_box]
-        moduli = body.materials.moduli[(slice(None), *self._box)].astype(np.float32)
+        moduli = body.materials.moduli[(slice(None), *self.box)].astype(np.float32)
         if self.dropped.n_parts:
-            moduli *= carrying[self._box]
+            moduli *= carrying[self.box]
         flags = np.zeros(upper.shape, np.uint8)
         flags[lower | upper] = runs.HELD_Z
         for points, name in ((lower, "lower_held"), (upper, "upper_held")):
             if lateral in ("held", name):
                 flags[points] |= runs.HELD_X | runs.HELD_Y
-        layout = Layout(carrying[self._box])
+        layout = Layout(carrying[self.box])
         self.operator = VoxelOperator(
             body.materials.units,
             layout.compact_cells(moduli),
@@ -194,12 +196,13 @@ class PlatenProblem:
         h = np.array(self._grid.spacing_mm)
         return np.array([h * force[:, nodes].sum(axis=1) for nodes in self._ends])
 
-    def modes(self, fields: list[FloatArray], report: SolverReport) -> PlatenModes:
-        """Return the platen modes from the covariant displacements of the motions."""
+    def modes(
+        self, fields: list[FloatArray], report: SolverReport, force: FloatArray
+    ) -> PlatenModes:
+        """Return the platen modes from the covariant displacements of the motions; uses `force`."""
         stiffness = np.zeros((3, 3))
         reactions = np.zeros((3, 2, 3))
         displacement = np.zeros((3, 3, *self._grid.point_shape))
-        force = np.empty(self.operator.shape)
         upper = self._ends[1]
         for j, field in enumerate(fields):
             reactions[j] = self.reactions(field, force)

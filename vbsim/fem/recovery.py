@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vbsim.checks import require
+from vbsim.fem.operators import VoxelOperator
+from vbsim.kernels.strain import effective
 from vbsim.materials.field import StiffnessField
 from vbsim.mesh.voxels import VoxelGrid
 
-__all__ = ["strain", "stress", "von_mises", "energy_density"]
+__all__ = ["strain", "stress", "von_mises", "energy_density", "effective_strain"]
 
 FloatArray = NDArray[np.float64]
 
@@ -89,3 +92,28 @@ def energy_density(strain_: FloatArray, stress_mpa: FloatArray) -> FloatArray:
     of force times displacement.
     """
     return np.asarray(0.5 * np.einsum("...i,...i->...", strain_, stress_mpa))
+
+
+def effective_strain(operator: VoxelOperator, covariant: FloatArray) -> NDArray[np.float32]:
+    """Return the effective strain of every cell of one unit material, (n_cells,).
+
+    It is ``sqrt(2 w / E)`` with w the energy density at the centre of the cell and E its modulus
+    (Pistoia 2002), which does not depend on E; under uniaxial stress it is the strain.
+
+    Parameters
+    ----------
+    operator : VoxelOperator
+        The body, of a single unit material of unit modulus.
+    covariant : (3, N) float
+        Compact covariant displacement.
+    """
+    require(len(operator.units) == 1, "units", len(operator.units), "one unit material")
+    layout = operator.layout
+    constants = operator.table[0, :9] / float(np.prod(operator.cell_mm))
+    out = np.empty(layout.n_cells, np.float32)
+
+    def slab(_: int, start: int, stop: int) -> None:
+        effective(covariant, constants, layout.cells, start, min(stop, layout.shape[0]), out)
+
+    operator.team.run(slab, layout.points.plane)
+    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -168,6 +169,12 @@ class VoxelGrid:
         matrix[:3, :3] = np.asarray(self.axes) * np.array(self.spacing_mm)
         matrix[:3, 3] = self.to_world(0.5 * np.array(self.spacing_mm))
         return matrix
+
+    def crop(self, window: Sequence[slice]) -> VoxelGrid:
+        """Return the part inside a window ``[z, y, x]`` of slices with given starts and stops."""
+        n_z, n_y, n_x = (part.stop - part.start for part in window)
+        corner = np.array([part.start for part in window][::-1]) * np.array(self.spacing_mm)
+        return VoxelGrid((n_z, n_y, n_x), self.spacing_mm, self.to_world(corner), self.axes)
 
     def _mesh(self, axes_mm: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
         x, y, z = axes_mm

@@ -10,6 +10,7 @@ import numpy as np
 
 from vbsim import measures
 from vbsim.augmentation import CementFill
+from vbsim.fem import forecast_bytes
 from vbsim.specimen import Specimen
 from vbsim.study.case import Case
 from vbsim.study.memory import run_bytes
@@ -58,6 +59,8 @@ class Forecast:
         Degrees of freedom at points that touch material, in the largest stage.
     memory_mb : float
         Memory of the run at its peak, program included, MB (10^6 bytes).
+    solver_mb : float
+        What the solver needs beside the specimen for the largest stage, MB.
     n_solves : int
         Stages times ways of holding the platens, each with three right-hand sides.
     stages : tuple of StageForecast
@@ -73,6 +76,7 @@ class Forecast:
     n_cells: int
     n_dof: int
     memory_mb: float
+    solver_mb: float
     n_solves: int
     stages: tuple[StageForecast, ...]
     warnings: tuple[str, ...]
@@ -100,9 +104,10 @@ def forecast(case: Case) -> Forecast:
         digest=case.digest,
         shape=domain.shape,
         spacing_mm=domain.spacing_mm[0],
-        n_cells=max(cells for cells, _ in sizes),
-        n_dof=max(dof for _, dof in sizes),
+        n_cells=max(cells for cells, _, _ in sizes),
+        n_dof=max(dof for _, dof, _ in sizes),
         memory_mb=run_bytes(domain.n_cells, len(stages)) / 1e6,
+        solver_mb=max(needed for _, _, needed in sizes) / 1e6,
         n_solves=len(stages) * len({test.lateral for test in case.tests}),
         stages=told,
         warnings=tuple(warned),
@@ -120,11 +125,18 @@ def _told(case: Case, stages: Sequence[Stage], index: int) -> StageForecast:
     return StageForecast(stage.name, history, {q.name: (q.value, q.unit) for q in found}, largest)
 
 
-def _size(potted: Specimen) -> tuple[int, int]:
-    """Return cells with material and degrees of freedom."""
+def _size(potted: Specimen) -> tuple[int, int, int]:
+    """Return cells with material, degrees of freedom, bytes that the solver needs."""
     is_filled = potted.materials.moduli.any(axis=0)
     touched = np.zeros(potted.domain.point_shape, dtype=bool)
     n_z, n_y, n_x = is_filled.shape
     for k, j, i in np.ndindex(2, 2, 2):
         touched[k : k + n_z, j : j + n_y, i : i + n_x] |= is_filled
-    return int(is_filled.sum()), 3 * int(touched.sum())
+    n_cells, n_points = int(is_filled.sum()), int(touched.sum())
+    # Only the part of the box that holds material is solved.
+    spans = (np.flatnonzero(touched.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1)))
+    box_points = int(np.prod([line[-1] - line[0] + 1 for line in spans]))
+    needed = forecast_bytes(
+        n_points, n_cells, box_points=box_points, n_units=len(potted.materials.units)
+    )
+    return n_cells, 3 * n_points, needed
