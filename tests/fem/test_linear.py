@@ -34,11 +34,28 @@ def rough_block(shape=(12, 9, 10), poisson=0.3, voids=0.1):
     return block(StiffnessField.isotropic(modulus, poisson))
 
 
-def test_response_is_in_equilibrium_and_carries_its_force():
-    response = solve(rough_block(), Compression(force_n=250.0))
-    assert response.equilibrium_error < 1e-7
-    assert response.force_n == pytest.approx(250.0, rel=1e-12)
-    assert response.report.relative_residual < 1e-9
+@pytest.mark.parametrize("lateral", ["held", "sliding", "lower_held"])
+def test_responses_are_in_equilibrium_and_carry_their_loads(lateral):
+    modes = solve_modes(rough_block(), lateral=lateral)
+    assert modes.report.relative_residual < 1e-9
+    loads = (
+        Compression(force_n=250.0, lateral=lateral),
+        Compression(
+            force_n=250.0, lateral=lateral, platen="ball_joint", load_offset_mm=(1.0, -2.0)
+        ),
+        Flexion(moment_n_mm=-300.0, force_n=20.0, lateral=lateral),
+        LateralBending(moment_n_mm=500.0, lateral=lateral),
+    )
+    for load in loads:
+        response = respond(modes, load)
+        assert response.equilibrium_error < 1e-7
+    assert respond(modes, loads[0]).force_n == pytest.approx(250.0, rel=1e-12)
+    np.testing.assert_allclose(respond(modes, loads[2]).moment_n_mm, [-300.0, 0.0], atol=1e-6)
+
+
+def test_an_unbalanced_solve_is_told():
+    loose = solve_modes(rough_block(), settings=Settings(tolerance=1e-2))
+    assert respond(loose, Flexion()).equilibrium_error > 1e-5
 
 
 def test_work_of_the_platen_is_twice_the_strain_energy():

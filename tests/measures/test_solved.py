@@ -90,6 +90,15 @@ def test_bending_yields_its_stiffness(solved, load):
     assert found["strain_energy"] == pytest.approx(0.5 * load.moment_n_mm * np.radians(tilt))
 
 
+def test_bending_stiffness_does_not_depend_on_the_axial_force(solved):
+    body, modes = solved
+    found = [
+        measures.bending_stiffness(body, respond(modes, Flexion(moment_n_mm=m, force_n=f))).value
+        for m, f in ((7500.0, 0.0), (7500.0, 2000.0), (-500.0, 2000.0))
+    ]
+    assert found == pytest.approx([found[0]] * 3)
+
+
 def test_load_in_front_of_the_axis_shortens_the_front_more(solved):
     body, modes = solved
     response = respond(modes, Compression(platen="ball_joint", load_offset_mm=(0.0, -3.0)))

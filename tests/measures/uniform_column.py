@@ -117,6 +117,7 @@ def squeezed(body: Column, *, strain: float = STRAIN) -> Response:
         moment_n_mm=np.zeros(2),
         displacement_mm=displacement,
         equilibrium_error=0.0,
+        compliance=np.zeros((3, 3)),
         report=SolverReport((1,), 0.0, grid.n_points, 0.0),
     )
 
@@ -124,4 +125,7 @@ def squeezed(body: Column, *, strain: float = STRAIN) -> Response:
 def tilted(response: Response, *, tilt_rad: float, moment_n_mm: float) -> Response:
     """The same response of a platen that also turns about x."""
     motion = np.array([response.motion[0], tilt_rad, 0.0])
-    return replace(response, motion=motion, moment_n_mm=np.array([moment_n_mm, 0.0]))
+    compliance = np.zeros((3, 3))
+    compliance[1, 1] = tilt_rad / moment_n_mm if moment_n_mm else 0.0
+    moments = np.array([moment_n_mm, 0.0])
+    return replace(response, motion=motion, moment_n_mm=moments, compliance=compliance)

@@ -61,6 +61,7 @@ def respond(modes: PlatenModes, load: LoadCase) -> Response:
     displacement = np.tensordot(amplitudes, modes.displacement_mm, axes=1)
     lower, upper = np.tensordot(amplitudes, modes.reactions_n, axes=1)
     error = float(np.abs(lower + upper).max() / max(np.abs(upper).max(), np.abs(lower).max()))
+    compliance = np.asarray(np.linalg.pinv(modes.stiffness, hermitian=True), dtype=np.float64)
     displacement.flags.writeable = False
     return Response(
         test=load.label(),
@@ -71,6 +72,7 @@ def respond(modes: PlatenModes, load: LoadCase) -> Response:
         moment_n_mm=forces[1:],
         displacement_mm=displacement,
         equilibrium_error=error,
+        compliance=compliance,
         report=modes.report,
     )
 

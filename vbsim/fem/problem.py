@@ -196,16 +196,31 @@ class PlatenProblem:
         h = np.array(self._grid.spacing_mm)
         return np.array([h * force[:, nodes].sum(axis=1) for nodes in self._ends])
 
+    def _moments(self, force: FloatArray) -> FloatArray:
+        """Return the moments of the platens' forces about the pivot over the height, (2, 3), N."""
+        spacing = np.array(self._grid.spacing_mm)
+        n_z = self.operator.layout.shape[0]
+        base = self._grid.faces_local()[2][self._point_box[0].start] - self._pivot_mm[2]
+        plane = self.operator.layout.points.plane
+        moments = []
+        for nodes in self._ends:
+            z = base + spacing[2] * (np.searchsorted(plane, nodes, side="right") - 1)
+            arms = np.stack([*self._arms[:, nodes], z], axis=1)
+            moments.append(np.cross(arms, spacing * force[:, nodes].T).sum(axis=0))
+        result: FloatArray = np.array(moments) / (n_z * spacing[2])
+        return result
+
     def modes(
         self, fields: list[FloatArray], report: SolverReport, force: FloatArray
     ) -> PlatenModes:
         """Return the platen modes from the covariant displacements of the motions; uses `force`."""
         stiffness = np.zeros((3, 3))
-        reactions = np.zeros((3, 2, 3))
+        reactions = np.zeros((3, 2, 6))
         displacement = np.zeros((3, 3, *self._grid.point_shape))
         upper = self._ends[1]
         for j, field in enumerate(fields):
-            reactions[j] = self.reactions(field, force)
+            reactions[j, :, :3] = self.reactions(field, force)
+            reactions[j, :, 3:] = self._moments(force)
             along = force[2, upper] * self._grid.spacing_mm[2]
             for i in range(len(fields)):
                 stiffness[i, j] = along @ self.descent(i, upper)

@@ -58,8 +58,9 @@ class PlatenModes:
         Displacement of each motion: (motion, component, z, y, x).
     stiffness : (3, 3) float
         Generalised reactions of the upper platen, conjugate to the motions: N/mm, N, N mm.
-    reactions_n : (3, 2, 3) float
-        Total force (x, y, z) on the lower and upper platen for each motion, N.
+    reactions_n : (3, 2, 6) float
+        Total force (x, y, z) on the lower and upper platen for each motion, then the moment of
+        those forces about the pivot divided by the height between the platens, N.
     lateral : str
         ``held``, ``sliding`` or ``lower_held``: where platen points are held sideways.
     report : SolverReport
@@ -94,7 +95,10 @@ class Response:
     displacement_mm : (3, n_z + 1, n_y + 1, n_x + 1) float
         Displacement (x, y, z) of every point in the grid's axes, mm; 0 at points without material.
     equilibrium_error : float
-        Imbalance of the two platen forces / reaction.
+        Largest imbalance between the two platens, in force or in moment over height, / the
+        largest of those reactions.
+    compliance : (3, 3) float
+        Motion of the upper platen under unit generalised forces.
     report : SolverReport
         How it was solved.
     """
@@ -107,4 +111,5 @@ class Response:
     moment_n_mm: FloatArray
     displacement_mm: FloatArray
     equilibrium_error: float
+    compliance: FloatArray
     report: SolverReport

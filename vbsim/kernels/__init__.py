@@ -11,16 +11,25 @@ from typing import Any
 
 from numba import njit
 
-__all__ = ["kernel", "inlined"]
+__all__ = ["kernel", "summed", "inlined"]
 
-# FMA contraction is allowed, re-association is not: sums keep their order, so that results do not
-# depend on vector width or thread count.
+# FMA contraction is allowed, re-association is not: the order of sums is the one written down.
 _FLAGS = {"contract"}
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel: cached on disk, without the interpreter lock, NumPy division rules."""
     return njit(cache=True, nogil=True, error_model="numpy", fastmath=_FLAGS)(function)
+
+
+def summed(function: Callable[..., Any]) -> Any:
+    """Compile a kernel whose one long sum is taken in the lanes of the processor's vectors.
+
+    Its order then depends on the length of the sum and on the processor, not on threads.
+    """
+    return njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})(
+        function
+    )
 
 
 def inlined(function: Callable[..., Any]) -> Any:

@@ -6,16 +6,12 @@ Sums are added plane by plane in float64, so that they do not depend on how plan
 
 from __future__ import annotations
 
-from numba import njit
-
-from vbsim.kernels import kernel
+from vbsim.kernels import kernel, summed
 
 __all__ = ["step", "scalar", "direction", "jacobi"]
 
-_SUMMED = {"contract", "reassoc"}  # the order of a plane's sum depends on its length alone
 
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMMED)
+@summed
 def _step_line(alpha, p, q, x, r, single):
     total = 0.0
     for i in range(x.shape[0]):
@@ -27,7 +23,7 @@ def _step_line(alpha, p, q, x, r, single):
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMMED)
+@summed
 def _scalar_line(r, single):
     total = 0.0
     for i in range(r.shape[0]):

@@ -19,9 +19,7 @@ finished and stored once, in an order that no partition into slabs changes.
 
 from __future__ import annotations
 
-from numba import njit
-
-from vbsim.kernels import inlined, kernel
+from vbsim.kernels import inlined, kernel, summed
 
 __all__ = ["WIDTH", "work_shape", "product", "diagonal"]
 
@@ -280,9 +278,9 @@ def _cell_plane(u, moduli, table, cells, points, z, low, top, work):
             at += cells.length[r] + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+@summed
 def _dot(a, b):
-    """Scalar product in float64; the order of the sum depends on the length alone."""
+    """Return the scalar product in float64."""
     total = 0.0
     for i in range(a.shape[0]):
         total += float(a[i]) * float(b[i])

@@ -65,10 +65,10 @@ def stiffness_endplate(
 
 
 def bending_stiffness(specimen: Specimen, response: Response) -> Quantity:
-    """Return moment over tilt of a flexion or lateral bending test."""
+    """Return moment over the tilt that it alone causes, of a flexion or lateral bending test."""
     axis = int(np.argmax(np.abs(response.moment_n_mm)))
-    tilt_deg = np.degrees(response.motion[1 + axis])
-    return quantity("bending_stiffness", response.moment_n_mm[axis] / tilt_deg)
+    tilt_deg_per_n_mm = np.degrees(response.compliance[1 + axis, 1 + axis])
+    return quantity("bending_stiffness", 1.0 / tilt_deg_per_n_mm)
 
 
 def platen_tilt(specimen: Specimen, response: Response, *, standing_load_n: float) -> Quantity:
