@@ -148,6 +148,22 @@ def test_bodies_that_cannot_be_solved_are_refused():
     assert caught.value.report.iterations == (2, 2, 2)
 
 
+def test_a_similar_body_is_a_good_start():
+    body = rough_block((24, 20, 20))
+    modes = solve_modes(body)
+    moduli = np.array(body.materials.moduli[0])
+    moduli[10:12, 8:12, 8:12] *= 1.2
+    changed = block(StiffnessField.isotropic(moduli))
+    cold = solve_modes(changed)
+    warm = solve_modes(changed, start=modes)
+    assert sum(warm.report.iterations) < sum(cold.report.iterations)
+    np.testing.assert_allclose(warm.stiffness, cold.stiffness, rtol=1e-7, atol=1e-4)
+    again = solve_modes(body, start=modes)
+    assert again.report.iterations == (0, 0, 0)
+    with pytest.raises(InvalidInput, match="same grid"):
+        solve_modes(rough_block((4, 3, 3)), start=modes)
+
+
 def test_a_response_needs_modes_of_the_same_ends():
     modes = solve_modes(rough_block((4, 3, 3)))
     with pytest.raises(InvalidInput, match="lateral"):

@@ -83,6 +83,7 @@ def solve_modes(
     lateral: Lateral = "held",
     settings: Settings = DEFAULTS,
     motions: int = 3,
+    start: PlatenModes | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> PlatenModes:
     """Solve three unit motions of the upper platen over the fixed lower one.
@@ -97,6 +98,9 @@ def solve_modes(
         Tolerance, threads.
     motions : {3, 1}
         All three, or the axial one alone (guided compression of a body without tilt).
+    start : PlatenModes, optional
+        Modes of a similar body on the same grid to start from: fewer iterations, the same
+        tolerance.
     progress : callable, optional
         Told once per motion what is happening.
 
@@ -108,6 +112,9 @@ def solve_modes(
         If the body has no platen node sets.
     """
     begun = time.perf_counter()
+    if start is not None:
+        shape = start.displacement_mm.shape[2:]
+        require(shape == body.domain.point_shape, "start", shape, "modes on the same grid")
     problem = PlatenProblem(body, lateral, Team(settings.threads))
     solver = ConjugateGradients(problem.operator, problem.multigrid)
     outcomes, fields = [], []
@@ -115,7 +122,11 @@ def solve_modes(
         if progress is not None:
             progress(name)
         field, outcome = problem.solve(
-            solver, motion, tolerance=settings.tolerance, limit=settings.max_iterations
+            solver,
+            motion,
+            tolerance=settings.tolerance,
+            limit=settings.max_iterations,
+            start_mm=None if start is None else start.displacement_mm[motion],
         )
         outcomes.append(outcome)
         fields.append(field)

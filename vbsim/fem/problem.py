@@ -163,24 +163,43 @@ class PlatenProblem:
         *,
         tolerance: float,
         limit: int,
+        start_mm: FloatArray | None = None,
         progress: Callable[[int, float], None] | None = None,
     ) -> tuple[FloatArray, Outcome]:
-        """Return the covariant displacement of one unit motion, and how the solve ended."""
+        """Return the covariant displacement of one unit motion, and how the solve ended.
+
+        `start_mm` is a displacement (3, n_z + 1, n_y + 1, n_x + 1) of the whole grid to start
+        from; by default the descent grows evenly with height.
+        """
         h_z = self._grid.spacing_mm[2]
         x = np.zeros(self.operator.shape)
         upper = self._ends[1]
         x[2, upper] = self.descent(motion, upper) * h_z
         size = solver.load_norm(x)
-        # Start from a descent that grows evenly with height.
+        if start_mm is None:
+            self._descend(motion, x)
+        else:
+            self._start_from(start_mm, x)
+        outcome = solver.solve(
+            x, tolerance=tolerance, max_iterations=limit, size=size, progress=progress
+        )
+        return x, outcome
+
+    def _descend(self, motion: int, x: FloatArray) -> None:
+        """Let the free points follow the upper platen in proportion to their height."""
+        h_z = self._grid.spacing_mm[2]
         plane = self.operator.layout.points.plane
         for k, share in enumerate(np.linspace(0.0, h_z, len(plane) - 1)):
             points = slice(int(plane[k]), int(plane[k + 1]))
             is_free = self.operator.dinv[2, points] > 0
             np.multiply(self.descent(motion, points), share, out=x[2, points], where=is_free)
-        outcome = solver.solve(
-            x, tolerance=tolerance, max_iterations=limit, size=size, progress=progress
-        )
-        return x, outcome
+
+    def _start_from(self, start_mm: FloatArray, x: FloatArray) -> None:
+        """Put the free components of a displacement of the whole grid into a covariant vector."""
+        box = np.ascontiguousarray(start_mm[(slice(None), *self._point_box)])
+        start = self.operator.layout.compact(box)
+        start *= np.array(self._grid.spacing_mm)[:, None]
+        np.copyto(x, start, where=self.operator.dinv > 0)
 
     def reactions(self, field: FloatArray, force: FloatArray) -> FloatArray:
         """Return the total force (x, y, z) on the lower and upper platen, (2, 3), N.
