@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from voxel_twin import cell_matrix, product
 
+from vbsim.checks import InvalidInput
 from vbsim.fem.layout import Layout, Team
 from vbsim.fem.operators import VoxelOperator, cell_matrices, constants_table
 from vbsim.materials.field import LAMBDA, LAMBDA_MEAN, MU, orthotropic
@@ -130,3 +131,9 @@ def test_layout_numbers_every_point_and_cell_once(fill):
     low = layout.cells.lines[:, 0]
     row = np.repeat(np.arange(5), np.diff(layout.cells.plane))
     assert np.array_equal(np.stack([z, y, x])[:, low], [row, layout.cells.row, layout.cells.x])
+
+
+def test_only_a_volumetric_part_may_be_reduced():
+    unit = MU._replace(bending=(0.0,) * 9)
+    with pytest.raises(InvalidInput, match="volumetric"):
+        constants_table((unit,), (1.0, 1.0, 1.0))

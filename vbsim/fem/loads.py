@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from vbsim.checks import Parameters
 
@@ -15,6 +15,17 @@ __all__ = ["LoadCase", "Compression", "Flexion", "LateralBending", "TESTS", "Mot
 FloatArray = NDArray[np.float64]
 
 Lateral = Literal["held", "sliding", "lower_held"]
+
+
+def _not_zero(moment_n_mm: float) -> float:
+    """Refuse a bending test that does not bend: its stiffness would be 0 / 0."""
+    if moment_n_mm == 0.0:
+        raise ValueError("must not be 0; a force alone is a compression test")
+    return moment_n_mm
+
+
+Moment = Annotated[float, AfterValidator(_not_zero)]
+"""A moment in N mm, of either sign but not 0."""
 
 
 class Motion(NamedTuple):
@@ -75,7 +86,7 @@ class Flexion(_Test):
     """Forward bending: a moment about the left-right axis, with an optional compressive force."""
 
     kind: Literal["flexion"] = "flexion"
-    moment_n_mm: float = Field(
+    moment_n_mm: Moment = Field(
         7500.0, ge=-100_000, le=100_000, description="moment, N mm; + bends forward"
     )
     force_n: float = Field(0.0, ge=0, le=50_000, description="compressive force on the axis, N")
@@ -96,7 +107,7 @@ class LateralBending(_Test):
     """Sideways bending: a moment about the front-back axis, with an optional compressive force."""
 
     kind: Literal["lateral_bending"] = "lateral_bending"
-    moment_n_mm: float = Field(
+    moment_n_mm: Moment = Field(
         7500.0, ge=-100_000, le=100_000, description="moment, N mm; + bends to the left"
     )
     force_n: float = Field(0.0, ge=0, le=50_000, description="compressive force on the axis, N")

@@ -8,11 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vbsim.checks import require
 from vbsim.fem.layout import Layout, Team
 from vbsim.kernels import voxel
 from vbsim.materials.field import UnitStiffness
 
-__all__ = ["Operator", "VoxelOperator", "constants_table", "cell_matrices"]
+__all__ = ["Operator", "VoxelOperator", "constants_table", "mean_constants", "cell_matrices"]
 
 FloatArray = NDArray[np.float64]
 Array = NDArray[Any]
@@ -37,7 +38,7 @@ class Operator(Protocol):
 def constants_table(
     units: tuple[UnitStiffness, ...], cell_mm: tuple[float, float, float]
 ) -> FloatArray:
-    """Return the kernel's constants of each unit material for covariant vectors, (K, 20).
+    """Return the kernel's constants of each unit material for covariant vectors, (K, 19).
 
     Parameters
     ----------
@@ -54,12 +55,27 @@ def constants_table(
     products = [normal[i] * normal[j] for i, j in pairs]
     shears = [normal[1] * normal[2], normal[0] * normal[2], normal[0] * normal[1]]
     weights = float(np.prod(cell_mm)) * np.array(products + shears)
-    table = np.empty((len(units), 20))
+    table = np.empty((len(units), 19))
     for row, unit in zip(table, units, strict=True):
-        row[:9] = weights * np.array(unit.mean)
-        row[9:18] = weights * np.array(unit.bending) / 3.0
-        row[18:] = 1.0 / 3.0, 1.0
+        rest = np.array(unit.mean) - np.array(unit.bending)
+        require(
+            bool(np.allclose(rest, [rest[0]] * 6 + [0.0] * 3)),
+            f"bending of {unit.name}",
+            unit.bending,
+            "equal to `mean`, or less by a volumetric part",
+        )
+        row[:9] = weights * np.array(unit.bending) / 3.0
+        row[9] = rest[0]
+        row[10:16] = weights[:6]
+        row[16:] = 1.0 / 3.0, 1.0, 3.0
     return table
+
+
+def mean_constants(table: FloatArray) -> FloatArray:
+    """Return the 9 constants of each unit material against the mean strain, (K, 9)."""
+    mean: FloatArray = 3.0 * table[:, :9]
+    mean[:, :6] += table[:, 9:10] * table[:, 10:16]
+    return mean
 
 
 _PARITIES = ("x", "y", "xy", "z", "xz", "yz", "xyz")
@@ -87,7 +103,7 @@ def cell_matrices(table: FloatArray) -> FloatArray:
     transform = _parity_transform()
     at = {f"{c}{p}": 7 * i + k for i, c in enumerate("xyz") for k, p in enumerate(_PARITIES)}
     blocks = []
-    for t in table:
+    for t in np.concatenate([mean_constants(table), table[:, :9]], axis=1):
         block = np.zeros((21, 21))
 
         def couple(first: str, second: str, weight: float, block: FloatArray = block) -> None:

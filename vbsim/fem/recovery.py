@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.checks import require
-from vbsim.fem.operators import VoxelOperator
+from vbsim.fem.operators import VoxelOperator, mean_constants
 from vbsim.kernels.strain import effective
 from vbsim.materials.field import StiffnessField
 from vbsim.mesh.voxels import VoxelGrid
@@ -109,7 +109,7 @@ def effective_strain(operator: VoxelOperator, covariant: FloatArray) -> NDArray[
     """
     require(len(operator.units) == 1, "units", len(operator.units), "one unit material")
     layout = operator.layout
-    constants = operator.table[0, :9] / float(np.prod(operator.cell_mm))
+    constants = mean_constants(operator.table)[0] / float(np.prod(operator.cell_mm))
     out = np.empty(layout.n_cells, np.float32)
 
     def slab(_: int, start: int, stop: int) -> None:

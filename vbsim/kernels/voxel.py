@@ -7,9 +7,9 @@ translations cost nothing, the six first-order sums are the mean strain of the c
 its bending modes.
 
 Displacements are covariant, ``u_c = h_c * displacement_c`` with h the spacing of the grid; a cell
-of any edge ratio then has the same form, with the edges folded into its 18 constants: ``0-8``
-``c11 c22 c33 c12 c13 c23 c44 c55 c66`` against the mean strain, ``9-17`` the same against the
-bending modes (with their factor 1/3).
+of any edge ratio then has the same form, with the edges folded into its constants ``c11 c22 c33 c12
+c13 c23 c44 c55 c66``. Those against the bending modes carry a factor 1/3; those against the mean
+strain are three times as large, plus a volumetric part that bends for free (selective reduction).
 
 Vectors are compact, ``(3, N)`` over the points with material (see `runs`). A product packs cell
 runs one behind the other into line buffers, with an empty cell between two runs, and works on the
@@ -32,12 +32,15 @@ _EVEN = _LINES * WIDTH  # contributions to the near point of a cell
 _ODD = 2 * _LINES * WIDTH  # contributions to the far point
 _MODULI = 3 * _LINES * WIDTH  # up to 4 unit materials
 _CONSTANTS = _MODULI + 4 * WIDTH
-_N_CONSTANTS = 18
+_N_CONSTANTS = 9
+_VOLUMETRIC = 9  # line and column of the part on the mean strain alone
+_WEIGHTS = 10  # columns of its six weights
+_THIRD, _ONE, _THREE = 16, 17, 18  # columns that hold numbers of the right type
 
 
 def work_shape() -> int:
     """Return the length of the line buffer that one slab of a product needs."""
-    return _CONSTANTS + _N_CONSTANTS * WIDTH
+    return _CONSTANTS + (_N_CONSTANTS + 1) * WIDTH
 
 
 @inlined
@@ -197,13 +200,20 @@ def _store(work, i, c, scale, F):
 @inlined
 def _cells_of_one(work, t, n):
     """Add up the forces of packed cells of one unit material with constants `t`."""
-    third = t[18]
-    normal = (t[0], t[1], t[2], t[3], t[4], t[5])
-    shear = (t[6], t[7], t[8])
-    bend = (t[9], t[10], t[11], t[12], t[13], t[14])
-    bend_shear = (t[15], t[16], t[17])
+    three, extra = t[_THREE], t[_VOLUMETRIC]
+    normal = (
+        three * t[0] + extra * t[_WEIGHTS],
+        three * t[1] + extra * t[_WEIGHTS + 1],
+        three * t[2] + extra * t[_WEIGHTS + 2],
+        three * t[3] + extra * t[_WEIGHTS + 3],
+        three * t[4] + extra * t[_WEIGHTS + 4],
+        three * t[5] + extra * t[_WEIGHTS + 5],
+    )
+    shear = (three * t[6], three * t[7], three * t[8])
+    bend = (t[0], t[1], t[2], t[3], t[4], t[5])
+    bend_shear = (t[6], t[7], t[8])
     for i in range(n):
-        F = _forces(_parities(work, i), normal, shear, bend, bend_shear, third)
+        F = _forces(_parities(work, i), normal, shear, bend, bend_shear, t[_THIRD])
         scale = work[_MODULI + i]
         _store(work, i, 0, scale, F[0:7])
         _store(work, i, 1, scale, F[7:14])
@@ -212,8 +222,8 @@ def _cells_of_one(work, t, n):
 
 @inlined
 def _mix(work, table, n):
-    """Form the 18 constants of packed cells: ``sum_k moduli[k] * table[k]``."""
-    for j in range(_N_CONSTANTS):
+    """Form the constants of packed cells: ``sum_k moduli[k] * table[k]``."""
+    for j in range(_N_CONSTANTS + 1):
         line = work[_CONSTANTS + j * WIDTH : _CONSTANTS + j * WIDTH + n]
         factor = table[0, j]
         for i in range(n):
@@ -227,29 +237,28 @@ def _mix(work, table, n):
 
 
 @inlined
-def _cells_of_mixture(work, third, one, n):
-    """Add up the forces of packed cells, each with its own 18 constants."""
+def _cells_of_mixture(work, t, n):
+    """Add up the forces of packed cells, each with its own constants."""
+    three, third, one = t[_THREE], t[_THIRD], t[_ONE]
+    w11, w22, w33 = t[_WEIGHTS], t[_WEIGHTS + 1], t[_WEIGHTS + 2]
+    w12, w13, w23 = t[_WEIGHTS + 3], t[_WEIGHTS + 4], t[_WEIGHTS + 5]
     for i in range(n):
         k = _CONSTANTS + i
+        b11, b22, b33 = work[k], work[k + WIDTH], work[k + 2 * WIDTH]
+        b12, b13, b23 = work[k + 3 * WIDTH], work[k + 4 * WIDTH], work[k + 5 * WIDTH]
+        b44, b55, b66 = work[k + 6 * WIDTH], work[k + 7 * WIDTH], work[k + 8 * WIDTH]
+        extra = work[k + _VOLUMETRIC * WIDTH]
         normal = (
-            work[k],
-            work[k + WIDTH],
-            work[k + 2 * WIDTH],
-            work[k + 3 * WIDTH],
-            work[k + 4 * WIDTH],
-            work[k + 5 * WIDTH],
+            three * b11 + extra * w11,
+            three * b22 + extra * w22,
+            three * b33 + extra * w33,
+            three * b12 + extra * w12,
+            three * b13 + extra * w13,
+            three * b23 + extra * w23,
         )
-        shear = (work[k + 6 * WIDTH], work[k + 7 * WIDTH], work[k + 8 * WIDTH])
-        bend = (
-            work[k + 9 * WIDTH],
-            work[k + 10 * WIDTH],
-            work[k + 11 * WIDTH],
-            work[k + 12 * WIDTH],
-            work[k + 13 * WIDTH],
-            work[k + 14 * WIDTH],
-        )
-        bend_shear = (work[k + 15 * WIDTH], work[k + 16 * WIDTH], work[k + 17 * WIDTH])
-        F = _forces(_parities(work, i), normal, shear, bend, bend_shear, third)
+        shear = (three * b44, three * b55, three * b66)
+        bend = (b11, b22, b33, b12, b13, b23)
+        F = _forces(_parities(work, i), normal, shear, bend, (b44, b55, b66), third)
         _store(work, i, 0, one, F[0:7])
         _store(work, i, 1, one, F[7:14])
         _store(work, i, 2, one, F[14:21])
@@ -270,7 +279,7 @@ def _cell_plane(u, moduli, table, cells, points, z, low, top, work):
             _cells_of_one(work, table[0], n)
         else:
             _mix(work, table, n)
-            _cells_of_mixture(work, table[0, 18], table[0, 19], n)
+            _cells_of_mixture(work, table[0], n)
         _unpack_parities(work, n)
         at = 0
         for r in range(first, run):
@@ -342,8 +351,9 @@ def product(
         Vector to multiply.
     moduli : (K, n_cells) float32
         Scalar fields of the unit materials.
-    table : (K, 20)
-        18 constants of each unit material, then 1/3 and 1.
+    table : (K, 19)
+        9 constants of each unit material against bending, its share in the volumetric part on the
+        mean strain alone, the six weights of that part, then 1/3, 1 and 3.
     cells, points : Cells, Points
         Where they lie.
     start, stop : int
