@@ -138,6 +138,20 @@ WRONG = [
     ("density as g/cm3", "= 65.0", "= 0.065", "bone.vbmd_mg_cm3", "= 0.065: must be"),
     ("tolerance too loose", "= 1e-8", "= 0.1", "solver.tolerance", "= 0.1: must be"),
     (
+        "flexion without a moment",
+        'kind = "compression"',
+        'kind = "flexion"\nmoment_n_mm = 0',
+        "tests[0].moment_n_mm",
+        "must not be 0",
+    ),
+    (
+        "lateral bending without a moment",
+        'kind = "compression"',
+        'kind = "lateral_bending"\nmoment_n_mm = -0.0\nforce_n = 500',
+        "tests[0].moment_n_mm",
+        "must not be 0",
+    ),
+    (
         "tip with two numbers",
         DISTRIBUTION,
         'distribution = { kind = "unipedicular", side = "left", tip = [1, 2] }',
