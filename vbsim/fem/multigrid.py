@@ -95,7 +95,8 @@ class Multigrid:
     def _cycle(self, k: int) -> None:
         grid = self.grids[k]
         if k == len(self.grids) - 1:
-            grid.x[...] = (self._inverse @ grid.b.ravel()).reshape(grid.x.shape)
+            # Not through BLAS: its threads would go on spinning between two cycles.
+            np.einsum("ij,j->i", self._inverse, grid.b.ravel(), out=grid.x.reshape(-1))
             return
         operator = grid.operator
         first, *later = self._coefficients[k]
