@@ -1,7 +1,12 @@
+import errno
 import json
+import os
+import time
+from pathlib import Path
 
 import pytest
 
+from vbsim.checks import VbsimError
 from vbsim.study.results import (
     Row,
     StudyResult,
@@ -62,6 +67,72 @@ def test_a_finished_result_is_never_overwritten(tmp_path):
             (other / "second").write_text("")
     assert names(folder) == ["second"]
     assert names(tmp_path) == ["case-1"]
+
+
+def test_a_damaged_folder_is_moved_away_and_nothing_is_lost(tmp_path):
+    folder = tmp_path / "case-1"
+
+    def is_whole(place):
+        return (place / "summary.json").is_file()
+
+    for content in ("first", "second"):
+        folder.mkdir(exist_ok=True)
+        (folder / "summary.json").unlink(missing_ok=True)
+        (folder / content).write_text(content)
+        with written_aside(folder, is_whole=is_whole) as aside:
+            (aside / "summary.json").write_text("{}")
+    assert names(tmp_path) == ["case-1", "case-1.damaged-1", "case-1.damaged-2"]
+    assert names(folder) == ["summary.json"]
+    assert names(tmp_path / "case-1.damaged-1") == ["first"]
+    assert names(tmp_path / "case-1.damaged-2") == ["second"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_moved_away(tmp_path):
+    (tmp_path / "figures").write_text("not a folder")
+    with written_aside(tmp_path / "figures") as aside:
+        (aside / "a.png").write_bytes(b"")
+    assert names(tmp_path / "figures") == ["a.png"]
+    assert (tmp_path / "figures.damaged-1").read_text() == "not a folder"
+
+
+def test_a_folder_that_cannot_be_renamed_is_named(tmp_path, monkeypatch):
+    def refused(self, target):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(VbsimError, match=r"cannot write .*case-1: Permission denied"):  # noqa: SIM117
+        with written_aside(tmp_path / "case-1"):
+            pass
+    assert names(tmp_path) == []
+
+
+def test_leftovers_of_killed_runs_are_swept_after_a_day(tmp_path):
+    day_s = 24 * 3600
+    for name, hours in (("old", 25), ("young", 1), ("alive", 25)):
+        aside = tmp_path / f".writing-{name}"
+        aside.mkdir()
+        log = aside / "run.log"
+        log.write_text("")
+        # A run that takes days still writes its log.
+        then = time.time() - hours * day_s / 24
+        os.utime(log, None if name == "alive" else (then, then))
+        os.utime(aside, (then, then))
+    save(tmp_path / "case-1")
+    assert names(tmp_path) == [".writing-alive", ".writing-young", "case-1"]
+
+
+def test_what_is_written_aside_has_ordinary_rights(tmp_path):
+    (tmp_path / "plain").write_text("")
+    (tmp_path / "folder").mkdir()
+    with file_written_aside(tmp_path / "stage.npz") as aside:
+        aside.write_text("")
+    save(tmp_path / "case-1")
+
+    def rights(name):
+        return (tmp_path / name).stat().st_mode & 0o777
+
+    assert rights("stage.npz") == rights("plain")
+    assert rights("case-1") == rights("folder")
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +25,13 @@ __all__ = ["Row", "StudyResult", "result_folder", "load_result", "written_aside"
 SUMMARY = "summary.json"
 NO_TEST = "none"
 STAGES = ".stages"
-_ASIDE = ".writing-"
+ASIDE = ".writing-"
+"""How the name of everything that is not whole yet begins."""
+
+_LEFT_OVER_S = 24 * 3600.0
+_MASK = threading.Lock()
+
+log = logging.getLogger("vbsim.study")
 
 
 class Row(NamedTuple):
@@ -141,39 +151,71 @@ def load_result(folder: Path, case_digest: str) -> StudyResult | None:
 
 
 @contextmanager
-def written_aside(folder: Path) -> Iterator[Path]:
+def written_aside(
+    folder: Path, *, is_whole: Callable[[Path], bool] = Path.is_dir
+) -> Iterator[Path]:
     """Give a sibling folder to write into; rename it to `folder` when the block ends well.
 
     Whatever stops the block, an interrupt included, removes the sibling: nobody ever sees half a
-    result. A folder that is already there is left as it is.
+    result. A whole folder that is already there is left as it is; a damaged one is moved to
+    ``<folder>.damaged-<n>``, so that nothing is lost.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the content shall lie.
+    is_whole : callable, optional
+        Says of what lies at `folder` already whether it can be used; by default any folder can.
+
+    Raises
+    ------
+    VbsimError
+        If nothing can be written there; it names the folder.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}{folder.name}-", dir=folder.parent))
+        sweep(folder.parent)
+        aside = Path(tempfile.mkdtemp(prefix=f"{ASIDE}{folder.name}-", dir=folder.parent))
     except OSError as error:
         raise InvalidInput(f"cannot write results into {folder.parent}: {error.strerror}") from None
     try:
         yield aside
-        aside.chmod(0o777 & ~_umask())
-        # Fails if somebody else finished the same case first: theirs stays.
-        with suppress(OSError):
-            aside.rename(folder)
-        if not folder.is_dir():
-            raise VbsimError(f"cannot write {folder}")
+        _open_to_others(aside, 0o777)
+        _put(aside, folder, is_whole)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager
 def file_written_aside(path: Path) -> Iterator[Path]:
-    """Give a sibling file name to write; it takes the place of `path` when the block ends well."""
+    """Give a sibling file to write; it takes the place of `path` when the block ends well.
+
+    The sibling's name is its own: other threads and hosts may write the same `path` meanwhile.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{_ASIDE}{os.getpid()}-{path.name}")
+    handle, name = tempfile.mkstemp(prefix=ASIDE, suffix=f"-{path.name}", dir=path.parent)
+    os.close(handle)
+    aside = Path(name)
     try:
         yield aside
+        _open_to_others(aside, 0o666)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed run left half written in a folder: siblings untouched for a day."""
+    for aside in folder.glob(f"{ASIDE}*"):
+        # Another run may finish or sweep it at the same time.
+        with suppress(OSError):
+            newest = max(part.stat().st_mtime for part in (aside, *aside.rglob("*")))
+            if time.time() - newest < _LEFT_OVER_S:
+                continue
+            if aside.is_dir():
+                shutil.rmtree(aside, ignore_errors=True)
+            else:
+                aside.unlink()
 
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
@@ -204,7 +246,31 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} has no place in a JSON file")
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _put(aside: Path, folder: Path, is_whole: Callable[[Path], bool]) -> None:
+    """Rename `aside` to `folder`; whole content there stays, damaged content is moved away."""
+    try:
+        try:
+            aside.rename(folder)
+        except OSError:
+            if is_whole(folder):
+                return  # Somebody else finished the same case first: theirs stays.
+            if not os.path.lexists(folder):
+                raise
+            log.warning("%s is damaged; moved to %s", folder, _move_away(folder).name)
+            aside.rename(folder)
+    except OSError as error:
+        raise VbsimError(f"cannot write {folder}: {error.strerror}") from None
+
+
+def _move_away(folder: Path) -> Path:
+    numbered = (folder.with_name(f"{folder.name}.damaged-{n}") for n in count(1))
+    return folder.rename(next(path for path in numbered if not os.path.lexists(path)))
+
+
+def _open_to_others(path: Path, mode: int) -> None:
+    """Give a temporary file or folder, made for its owner alone, the rights of an ordinary one."""
+    # The mask belongs to the whole process and can only be read by setting it.
+    with _MASK:
+        mask = os.umask(0)
+        os.umask(mask)
+    path.chmod(mode & ~mask)

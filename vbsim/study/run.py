@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vbsim import data
+from vbsim.checks import VbsimError
 from vbsim.data import Constant
 from vbsim.quantities import DEFINITIONS
 from vbsim.study.case import Case
@@ -90,6 +91,9 @@ def run_case(
         Before anything is solved, with the place in the case.
     NotConverged
         If a solve stopped short; no folder is left.
+    VbsimError
+        If the result's folder cannot be written. One that is there but damaged is no reason: it is
+        moved to ``<folder>.damaged-<n>``.
     """
     earlier = find_result(case, results)
     if earlier is not None:
@@ -100,7 +104,11 @@ def run_case(
     results = Path(results)
     folder = result_folder(results, case.name, case.digest)
     started = time.perf_counter()
-    with written_aside(folder) as aside, _logged_to(aside / "run.log"):
+
+    def is_whole(place: Path) -> bool:
+        return load_result(place, case.digest) is not None
+
+    with written_aside(folder, is_whole=is_whole) as aside, _logged_to(aside / "run.log"):
         log.info("%s, digest %s", case.name, case.digest[:12])
         with data.recording() as constants, physics_warnings() as warned, compilation_told():
             stages = build_stages(case)
@@ -117,7 +125,8 @@ def run_case(
             draw(case, stages, rows, aside / FIGURES)
         log.info("done in %.1f s", time.perf_counter() - started)
     result = load_result(folder, case.digest)
-    assert result is not None
+    if result is None:
+        raise VbsimError(f"{folder} was written, but cannot be read back")
     return StudyResult(result.name, result.digest, folder, result.rows, result.summary)
 
 
