@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 import tomllib
 
@@ -141,6 +142,48 @@ def test_a_damaged_kept_stage_is_solved_again(case, result, tmp_path, solves):
     again = run_case(short, tmp_path)
     assert solves == ["intact"]
     assert again.value("intact", "stiffness") == result.value("intact", "stiffness")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "deleted"])
+def test_a_damaged_result_is_moved_away_and_computed_again(tmp_path, damage):
+    short = small_case(steps=[], tests=[{"kind": "compression"}])
+    first = run_case(short, tmp_path)
+    summary = first.folder / "summary.json"
+    if damage == "deleted":
+        summary.unlink()
+    else:
+        summary.write_text(summary.read_text()[:100])
+    again = run_case(short, tmp_path)
+    assert again.rows == first.rows
+    assert not again.was_loaded
+    assert run_case(short, tmp_path).was_loaded
+    moved = tmp_path / f"{first.folder.name}.damaged-1"
+    assert (moved / "measures.csv").read_text() == (again.folder / "measures.csv").read_text()
+
+
+def test_a_full_disk_in_the_store_does_not_end_a_run(tmp_path, monkeypatch):
+    short = small_case(steps=[], tests=[{"kind": "compression"}])
+
+    def full(stream, **arrays):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    result = run_case(short, tmp_path)
+    assert result.value("intact", "stiffness") > 0.0
+    assert "could not be kept" in (result.folder / "run.log").read_text()
+
+
+def test_pictures_take_the_place_of_a_file_of_that_name(tmp_path):
+    short = small_case(steps=[], tests=[{"kind": "compression"}])
+    first = run_case(short, tmp_path)
+    (first.folder / "figures").write_text("in the way")
+
+    def draw(case, stages, rows, folder):
+        (folder / "a.png").write_bytes(b"")
+
+    run_case(short, tmp_path, draw=draw)
+    assert (first.folder / "figures" / "a.png").is_file()
+    assert (first.folder / "figures.damaged-1").read_text() == "in the way"
 
 
 @pytest.mark.parametrize("moment", ["building", "solving", "writing", "drawing"])

@@ -6,16 +6,21 @@ A file that cannot be read counts as absent. Deleting the folder costs time, nev
 
 from __future__ import annotations
 
+import logging
+import os
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from vbsim.fem.response import PlatenModes, SolverReport
-from vbsim.study.results import file_written_aside
+from vbsim.study.results import ASIDE, file_written_aside, sweep
 
 __all__ = ["StageStore"]
+
+log = logging.getLogger("vbsim.study")
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,9 @@ class StageStore:
         """Return the platen modes of a stage, or None if they are not kept."""
         try:
             with np.load(self._file(digest), allow_pickle=False) as kept:
-                self._file(digest).touch()
+                # Tells that it is in use; it may be gone by now, or not ours to change.
+                with suppress(OSError):
+                    os.utime(self._file(digest))
                 is_used = kept["is_used"]
                 displacement = np.zeros((*kept["displacement_mm"].shape[:2], *is_used.shape))
                 displacement[:, :, is_used] = kept["displacement_mm"]
@@ -55,10 +62,22 @@ class StageStore:
             return None
 
     def keep(self, digest: str, modes: PlatenModes) -> None:
-        """Keep the platen modes of a stage; only points that moved are written."""
+        """Keep the platen modes of a stage; only points that moved are written.
+
+        A disk that is full or locked is told in the log and stops nothing.
+        """
+        try:
+            self._write(self._file(digest), modes)
+            sweep(self.folder)
+            self._prune()
+        except OSError as error:
+            # The stage is in memory all the same, and so is the rest of the run.
+            log.warning("a stage could not be kept in %s: %s", self.folder, error)
+
+    def _write(self, target: Path, modes: PlatenModes) -> None:
         is_used = modes.displacement_mm.any(axis=(0, 1))
         report = modes.report
-        with file_written_aside(self._file(digest)) as path, path.open("wb") as stream:
+        with file_written_aside(target) as path, path.open("wb") as stream:
             np.savez(
                 stream,
                 is_used=is_used,
@@ -69,17 +88,13 @@ class StageStore:
                 iterations=np.array(report.iterations),
                 report=np.array([report.relative_residual, report.n_dof, report.seconds]),
             )
-        self._prune()
 
     def _file(self, digest: str) -> Path:
         return self.folder / f"{digest[:32]}.npz"
 
     def _prune(self) -> None:
         """Remove the stages that were not used for longest while all take too much room."""
-        kept = sorted(
-            ((path.stat().st_mtime, path.stat().st_size, path) for path in self._kept()),
-            key=lambda entry: entry[0],
-        )
+        kept = self._kept()
         excess = sum(size for _, size, _ in kept) - self.limit_bytes
         for _, size, path in kept[:-1]:
             if excess <= 0:
@@ -87,6 +102,14 @@ class StageStore:
             path.unlink(missing_ok=True)
             excess -= size
 
-    def _kept(self) -> list[Path]:
-        # Another run may prune at the same time.
-        return [path for path in self.folder.glob("*.npz") if path.is_file()]
+    def _kept(self) -> list[tuple[float, int, Path]]:
+        """Return time of last use, bytes and path of every stage, unused for longest first."""
+        kept = []
+        for path in self.folder.glob("*.npz"):
+            if path.name.startswith(ASIDE):
+                continue  # Another run is writing it.
+            # Another run may prune at the same time.
+            with suppress(FileNotFoundError):
+                found = path.stat()
+                kept.append((found.st_mtime, found.st_size, path))
+        return sorted(kept)
