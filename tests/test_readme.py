@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from vbsim.cli import app, main
-from vbsim.study import build_stages, read_case
+from vbsim.study import build_stages, load_case, read_case
+from vbsim.study.template import template
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -32,6 +33,13 @@ def test_the_code_of_the_readme_runs(code, tmp_path, monkeypatch):
 def test_the_cases_of_the_readme_can_be_run(text):
     stages = build_stages(read_case(tomllib.loads(text)))
     assert len(stages) > 1
+
+
+def test_the_case_of_the_readme_and_the_template_are_the_demo():
+    demo = load_case(README.parent / "examples" / "l1_wedge_bipedicular.toml").digest
+    (shown,) = (text for text in blocks("toml") if "steps" in tomllib.loads(text))
+    assert read_case(tomllib.loads(shown)).digest == demo
+    assert read_case(tomllib.loads(template())).digest == demo
 
 
 def test_the_numbers_of_the_readme_are_those_of_the_demo(tmp_path, capsys):

@@ -39,7 +39,7 @@ def template() -> str:
         _HEAD,
         f"schema = {SCHEMA}\n" + f"name = {inline('L1 wedge, bipedicular PMMA')}\n"
         f"{_line('standing_load_n', Case.model_fields['standing_load_n'], {})}",
-        _table("[vertebra]", Vertebra, {"level": "L1"}),
+        _table("[vertebra]", Vertebra, {"level": "L1", "person": "older_woman"}),
         _table("[mesh]", Voxels, {"kind": "voxels", "spacing_mm": 1.0}),
         _table("[bone]", Bone, {"vbmd_mg_cm3": 65.0}),
         _table("[potting]", Potting, {}),
