@@ -107,9 +107,12 @@ def describe(error: ValidationError, owner: str) -> str:
     """Say in one line each what is wrong with which parameter and what came."""
     lines = []
     for item in error.errors():
-        place = ".".join(str(part) for part in item["loc"]) or owner
-        came = "" if item["type"] in ("missing", "extra_forbidden") else f" = {item['input']!r}"
-        lines.append(f"{owner}: {place}{came}: {item['msg'].removeprefix('Value error, ')}")
+        place = ".".join(str(part) for part in item["loc"])
+        # What came to a check of several parameters together is all of them: no help.
+        is_told = place and item["type"] not in ("missing", "extra_forbidden")
+        came = f" = {item['input']!r}" if is_told else ""
+        words = (owner, f"{place}{came}", item["msg"].removeprefix("Value error, "))
+        lines.append(": ".join(word for word in words if word))
     return "\n".join(lines)
 
 

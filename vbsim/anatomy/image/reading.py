@@ -83,8 +83,15 @@ class _Header(NamedTuple):
     direction: FloatArray
 
 
-def read_volume(path: Path) -> Volume:
+def read_volume(path: Path, *, limits: str = "voxel_size_mm") -> Volume:
     """Read a three-dimensional scalar image, NIfTI, NRRD or MetaImage.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    limits : str
+        Name in ``images.limits`` of the voxel sizes that are allowed.
 
     Raises
     ------
@@ -105,12 +112,13 @@ def read_volume(path: Path) -> Volume:
         np.array(image.GetOrigin()),
         np.reshape(image.GetDirection(), (3, 3)),
     )
-    return Volume(path, _array(image), _grid(path, header, image.GetSize()))
+    grid = _grid(path, header, image.GetSize(), value(f"images.limits.{limits}"))
+    return Volume(path, _array(image), grid)
 
 
-def read_labels(path: Path) -> Volume:
+def read_labels(path: Path, *, limits: str = "voxel_size_mm") -> Volume:
     """Read a label map: whole numbers only, whatever number type the file uses."""
-    volume = read_volume(path)
+    volume = read_volume(path, limits=limits)
     array = volume.array
     if not np.issubdtype(array.dtype, np.integer):
         whole = np.isfinite(array) & (array == np.rint(array))
@@ -241,7 +249,9 @@ def _array(image: Any) -> NDArray[Any]:
     return array
 
 
-def _grid(path: Path, header: _Header, size: tuple[int, int, int]) -> VoxelGrid:
+def _grid(
+    path: Path, header: _Header, size: tuple[int, int, int], limits_mm: tuple[float, float]
+) -> VoxelGrid:
     axes = header.direction
     skew = float(np.abs(axes.T @ axes - np.eye(3)).max())
     if not np.isfinite(skew) or skew > _DIRECTION_TOLERANCE:
@@ -251,7 +261,7 @@ def _grid(path: Path, header: _Header, size: tuple[int, int, int]) -> VoxelGrid:
             "an invertible affine with square axes of unit length",
         )
     spacing = header.spacing_mm
-    least, most = value("images.limits.voxel_size_mm")
+    least, most = limits_mm
     if not np.all((spacing >= least) & (spacing <= most)):
         sizes = " x ".join(f"{h:g}" for h in spacing)
         _refuse(
