@@ -11,9 +11,10 @@ import signal
 import sys
 from types import FrameType
 
+from vbsim.cli import microfe  # adds its command
 from vbsim.cli.commands import app
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "microfe"]
 
 EXIT_BAD_INPUT = 2
 EXIT_NOT_CONVERGED = 3
