@@ -11,10 +11,10 @@ import signal
 import sys
 from types import FrameType
 
-from vbsim.cli import microfe  # adds its command
+from vbsim.cli import bench, microfe  # each adds its command
 from vbsim.cli.commands import app
 
-__all__ = ["app", "main", "microfe"]
+__all__ = ["app", "main", "bench", "microfe"]
 
 EXIT_BAD_INPUT = 2
 EXIT_NOT_CONVERGED = 3

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vbsim.study.case import Case
     from vbsim.study.pipeline import Stage
 
-__all__ = ["provenance", "citations"]
+__all__ = ["provenance", "citations", "commit", "cpu", "package_version"]
 
 _PACKAGES = ("numpy", "scipy", "numba", "pydantic", "vtk", "SimpleITK", "matplotlib")
 
@@ -55,14 +55,14 @@ def provenance(
         "program": {
             "name": "vbsim",
             "version": vbsim.__version__,
-            "commit": _commit(),
+            "commit": commit(),
             "sources_sha256": program_sha256(),
         },
         "python": sys.version.split()[0],
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: package_version(name) for name in _PACKAGES},
         "machine": {
             "system": platform.platform(),
-            "cpu": _cpu(),
+            "cpu": cpu(),
             "processors": os.cpu_count(),
             "threads": case.solver.threads or "all",
         },
@@ -111,14 +111,15 @@ def _seeds(value: Any, at: str = "") -> list[tuple[str, int]]:
     return found
 
 
-def _version(package: str) -> str | None:
+def package_version(package: str) -> str | None:
+    """Return the version of an installed package, or None."""
     try:
         return version(package)
     except PackageNotFoundError:
         return None
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """Return the commit of the package, from its own folder or from its installation record."""
     root = Path(vbsim.__file__).resolve().parent.parent
     if (root / ".git").exists():
@@ -136,7 +137,8 @@ def _commit() -> str | None:
         return None
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """Return what the processor calls itself."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
