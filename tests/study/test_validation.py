@@ -4,15 +4,18 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
 
 from vbsim.checks import InvalidInput
 from vbsim.cli import main
+from vbsim.materials import BoneCementLaw
 from vbsim.mesh import VoxelGrid
 from vbsim.specimen import Specimen
 from vbsim.study.validation import Bench, Verdict, entries, to_json, validate
+from vbsim.study.validation import rows as comparisons
 from vbsim.study.validation.rows import COMPARISONS, Found, worst_loss_percent
 from vbsim.study.validation.steps import CrushBy, Section, WithoutShell
 
@@ -91,7 +94,29 @@ def test_published_values_agree_with_themselves(one):
 
 
 def test_rows_for_calibration_are_flagged():
-    assert {one.id for one in rows() if one.calibrated} == {"F1", "C8", "C9"}
+    assert {one.id for one in rows() if one.calibrated} == {"F1", "C8", "C9", "C10"}
+
+
+@pytest.mark.parametrize("name", ["C9", "C10"])
+def test_a_modulus_row_gives_back_the_factor_of_the_law(monkeypatch, name):
+    def found():
+        return COMPARISONS[name](Bench(spacing_mm=COARSE_MM), entries()[name])["ratio"].value
+
+    own = found()
+    law = BoneCementLaw()
+    halved = partial(BoneCementLaw, reduction=0.5 * law.reduction)
+    monkeypatch.setattr(comparisons, "BoneCementLaw", halved)
+    assert found() == pytest.approx(0.5 * own, rel=1e-6)
+    assert row(name, "ratio").calibrated
+
+
+def test_the_screen_counts_predictions_apart_from_calibrated_rows(capsys, monkeypatch):
+    monkeypatch.setitem(COMPARISONS, "S12", lambda bench, entry: {"change": Found(-20.0)})
+    monkeypatch.setitem(COMPARISONS, "C10", lambda bench, entry: {"ratio": Found(0.6)})
+    assert main(["validate", "S12", "C10", "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "1 of 2 in band: 0 of 1 predictions, 1 of 1 calibrated rows" in out
+    assert "no prediction" in out
 
 
 @pytest.mark.parametrize(

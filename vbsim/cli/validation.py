@@ -16,10 +16,23 @@ def show(verdicts: Sequence[Verdict], console: Console, *, spacing_mm: float) ->
     """Print the table, then the likely cause of every miss."""
     console.print(_table(verdicts, f"Computed against published, voxels of {spacing_mm:g} mm"))
     misses = [verdict for verdict in verdicts if not verdict.in_band]
-    console.print(f"\n{len(verdicts) - len(misses)} of {len(verdicts)} in band")
+    console.print(f"\n{_counted(verdicts)}")
     for verdict in misses:
         row = verdict.row
         console.print(f"\nMISS {row.id}, {row.quantity}: {verdict.cause}", soft_wrap=True)
+
+
+def _counted(verdicts: Sequence[Verdict]) -> str:
+    """Return how many rows agree; those that a number was taken from are counted by themselves."""
+    told = f"{sum(verdict.in_band for verdict in verdicts)} of {len(verdicts)} in band"
+    calibrated = [verdict.in_band for verdict in verdicts if verdict.row.calibrated]
+    predicted = [verdict.in_band for verdict in verdicts if not verdict.row.calibrated]
+    if not calibrated:
+        return told
+    return (
+        f"{told}: {sum(predicted)} of {len(predicted)} predictions, "
+        f"{sum(calibrated)} of {len(calibrated)} calibrated rows"
+    )
 
 
 def _table(verdicts: Sequence[Verdict], title: str) -> Table:
@@ -33,7 +46,7 @@ def _table(verdicts: Sequence[Verdict], title: str) -> Table:
     table.add_column("", style="dim")
     for verdict in verdicts:
         row = verdict.row
-        words = (verdict.detail, "calibrated" if row.calibrated else "")
+        words = (verdict.detail, "calibrated, no prediction" if row.calibrated else "")
         table.add_row(
             row.id,
             row.quantity,

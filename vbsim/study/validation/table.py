@@ -49,7 +49,8 @@ class Row(NamedTuple):
     band : tuple of float
         Lowest and highest value that counts as agreement, limits included; infinite where open.
     calibrated : bool
-        Whether the row is set aside for calibration, so that agreement is no prediction.
+        Whether agreement is no prediction: the row is set aside for calibration or follows from
+        such a number.
     source : str
         Where it was published, on what.
     note : str
