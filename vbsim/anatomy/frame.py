@@ -15,8 +15,9 @@ __all__ = ["BodyFrame", "PedicleAxis", "Landmarks", "Anatomy", "Heights"]
 
 FloatArray = NDArray[np.float64]
 
-# Heights are read at these fractions of the mid-sagittal depth, from front to back, as means over
-# a strip about the midline (DESIGN 4.3: at 5, 50 and 95 %, |x| <= 2 mm).
+# Anterior, middle and posterior height: the distance between the endplate maps along z at these
+# fractions of the mid-sagittal depth, from front to back, each a mean over a strip of this half
+# width about the midline.
 SAGITTAL_STATIONS = (0.05, 0.50, 0.95)
 SAGITTAL_STRIP_MM = 2.0
 
