@@ -67,12 +67,7 @@ class Fields:
     def is_solid_point(self) -> FloatArray:
         """1 at points that touch material, else 0, (n_z + 1, n_y + 1, n_x + 1)."""
         filled = self.specimen.materials.moduli.any(axis=0)
-        solid = np.zeros(self.specimen.domain.point_shape)
-        n_z, n_y, n_x = filled.shape
-        for k, j, i in np.ndindex(2, 2, 2):
-            corner = solid[k : k + n_z, j : j + n_y, i : i + n_x]
-            np.maximum(corner, filled, out=corner)
-        return solid
+        return self.specimen.domain.points_of(filled).astype(np.float64)
 
     def displacement_at(self, x_mm: ArrayLike, y_mm: ArrayLike, z_mm: ArrayLike) -> FloatArray:
         """Return the displacement at body points, (..., 3), mm, in the body's axes.

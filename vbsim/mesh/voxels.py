@@ -125,6 +125,28 @@ class VoxelGrid:
         """Volume of one cell, mm3."""
         return float(np.prod(self.spacing_mm))
 
+    def points_of(self, cells: ArrayLike) -> NDArray[np.bool_]:
+        """Return which points are corners of the cells that are set, (n_z + 1, n_y + 1, n_x + 1).
+
+        Parameters
+        ----------
+        cells : (n_z, n_y, n_x) array
+            Not 0 where set.
+
+        Examples
+        --------
+        >>> grid = VoxelGrid((1, 1, 3), (1.0, 1.0, 1.0))
+        >>> grid.points_of([[[1, 0, 0]]])[0, 0].tolist()
+        [True, True, False, False]
+        """
+        is_set = np.asarray(cells) != 0
+        require(is_set.shape == self.shape, "cells", is_set.shape, f"of the grid, {self.shape}")
+        is_point = np.zeros(self.point_shape, dtype=np.bool_)
+        n_z, n_y, n_x = self.shape
+        for k, j, i in np.ndindex(2, 2, 2):
+            is_point[k : k + n_z, j : j + n_y, i : i + n_x] |= is_set
+        return is_point
+
     def centres_local(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return local coordinates of the cell centres along x, y and z, each 1-D, mm."""
         n_z, n_y, n_x = self.shape

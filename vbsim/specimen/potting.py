@@ -11,6 +11,7 @@ from pydantic import Field
 
 from vbsim.checks import InvalidInput, Parameters, require
 from vbsim.data import value
+from vbsim.mesh.voxels import VoxelGrid
 from vbsim.specimen.specimen import Specimen
 from vbsim.specimen.tissue import CapMaterial, Ends
 
@@ -169,15 +170,10 @@ def surface_points(is_cap: NDArray[np.bool_], side: Side) -> NDArray[np.int64]:
     >>> surface_points(np.ones((2, 1, 1), dtype=bool), "upper")
     array([ 8,  9, 10, 11])
     """
-    n_z, n_y, n_x = is_cap.shape
-    is_point = np.zeros((n_z + 1, n_y + 1, n_x + 1), dtype=bool)
-    for k in (0, 1):
-        for j in (0, 1):
-            for i in (0, 1):
-                is_point[k : k + n_z, j : j + n_y, i : i + n_x] |= is_cap
+    is_point = _points_of(is_cap)
     outermost = is_point.argmax(axis=0)
     if side == "upper":
-        outermost = n_z - is_point[::-1].argmax(axis=0)
+        outermost = len(is_cap) - is_point[::-1].argmax(axis=0)
     rows, columns = np.nonzero(is_point.any(axis=0))
     flat = np.ravel_multi_index((outermost[rows, columns], rows, columns), is_point.shape)
     return np.asarray(flat, dtype=np.int64)
@@ -262,7 +258,11 @@ def _coverage(specimen: Specimen, side: Side) -> FloatArray:
 
 def _plane_points(is_cap: NDArray[np.bool_], plane: int) -> NDArray[np.int64]:
     """Return the points of a grid plane that belong to cells (n_y, n_x), flat indices, (n,)."""
-    n_y, n_x = is_cap.shape
-    touches = np.pad(is_cap, 1)
-    is_point = touches[1:, 1:] | touches[1:, :-1] | touches[:-1, 1:] | touches[:-1, :-1]
-    return np.asarray(np.flatnonzero(is_point) + plane * (n_y + 1) * (n_x + 1), dtype=np.int64)
+    is_point = _points_of(is_cap[None])[0]
+    return np.asarray(np.flatnonzero(is_point) + plane * is_point.size, dtype=np.int64)
+
+
+def _points_of(is_cap: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the corners of cells (n_z, n_y, n_x), whatever their size."""
+    n_z, n_y, n_x = is_cap.shape
+    return VoxelGrid((n_z, n_y, n_x), (1.0, 1.0, 1.0)).points_of(is_cap)

@@ -128,10 +128,7 @@ def _told(case: Case, stages: Sequence[Stage], index: int) -> StageForecast:
 def _size(potted: Specimen) -> tuple[int, int, int]:
     """Return cells with material, degrees of freedom, bytes that the solver needs."""
     is_filled = potted.materials.moduli.any(axis=0)
-    touched = np.zeros(potted.domain.point_shape, dtype=bool)
-    n_z, n_y, n_x = is_filled.shape
-    for k, j, i in np.ndindex(2, 2, 2):
-        touched[k : k + n_z, j : j + n_y, i : i + n_x] |= is_filled
+    touched = potted.domain.points_of(is_filled)
     n_cells, n_points = int(is_filled.sum()), int(touched.sum())
     # Only the part of the box that holds material is solved.
     spans = (np.flatnonzero(touched.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1)))
