@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,18 @@ class Shape(Parameters):
         return ()
 
 
+Withdrawal = Annotated[
+    float | None,
+    Field(
+        ge=0.0,
+        le=30.0,
+        description="Length over which the needle is drawn back while cement is delivered, mm; "
+        "default: a share of the body's depth.",
+    ),
+]
+"""How far a needle is drawn back while cement is delivered, mm."""
+
+
 class BodyPoints(NamedTuple):
     """Body coordinates of the cell centres, each broadcasting to (n_z, n_y, n_x), mm."""
 
@@ -116,13 +128,7 @@ class Bipedicular(Shape):
     )
     tip_left: Point | None = Field(None, description="Tip of the left needle, body frame, mm.")
     tip_right: Point | None = Field(None, description="Tip of the right needle, body frame, mm.")
-    withdrawal_mm: float | None = Field(
-        None,
-        ge=0.0,
-        le=30.0,
-        description="Length over which the needle is drawn back while cement is delivered, mm; "
-        "default: a share of the body's depth.",
-    )
+    withdrawal_mm: Withdrawal = None
 
     def needles(self, anatomy: Anatomy) -> tuple[NeedlePath, ...]:
         """Return the left and the right needle."""
@@ -148,13 +154,7 @@ class Unipedicular(Shape):
         default_factory=Approach, description="Way of the needle into the body."
     )
     tip: Point | None = Field(None, description="Tip of the needle in the body frame, mm.")
-    withdrawal_mm: float | None = Field(
-        None,
-        ge=0.0,
-        le=30.0,
-        description="Length over which the needle is drawn back while cement is delivered, mm; "
-        "default: a share of the body's depth.",
-    )
+    withdrawal_mm: Withdrawal = None
 
     def needles(self, anatomy: Anatomy) -> tuple[NeedlePath, ...]:
         """Return the one needle."""
