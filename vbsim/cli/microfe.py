@@ -81,7 +81,8 @@ def solve(
 
     The end planes are the lowest and the highest plane of points that carry material along the
     axis. The lower one stays, the upper one moves; parts that do not join them are left out.
-    Times and memory are of set-up and solve: reading and compiling are not in them.
+    Times are of set-up and solve: reading and compiling are not in them. Memory is the peak of the
+    whole process.
     """
     from vbsim.cli import screen
     from vbsim.fem import Settings
