@@ -137,3 +137,8 @@ def test_only_a_volumetric_part_may_be_reduced():
     unit = MU._replace(bending=(0.0,) * 9)
     with pytest.raises(InvalidInput, match="volumetric"):
         constants_table((unit,), (1.0, 1.0, 1.0))
+
+
+def test_more_unit_materials_than_the_buffers_hold_are_refused():
+    with pytest.raises(InvalidInput, match="at most 8"):
+        random_operator((MU,) * 9, (1, 1, 1), (1.0, 1.0, 1.0))

@@ -171,6 +171,8 @@ class VoxelOperator:
         team: Team,
         mixtures: FloatArray | None = None,
     ) -> None:
+        most = voxel.MOST_UNITS
+        require(len(units) <= most, "units", len(units), f"at most {most} unit materials")
         self.units = units
         self.moduli = moduli
         self.cell_mm = cell_mm

@@ -21,17 +21,18 @@ from __future__ import annotations
 
 from vbsim.kernels import inlined, kernel, summed
 
-__all__ = ["WIDTH", "work_shape", "product", "diagonal"]
+__all__ = ["MOST_UNITS", "work_shape", "product", "diagonal"]
 
 CAPACITY = 128  # positions in a line buffer: all buffers of a pass stay in the first-level cache
 WIDTH = (
     CAPACITY + 16
 )  # distance between line buffers; a constant, so that loops vectorise unchecked
+MOST_UNITS = 8  # unit materials that the line buffers hold
 _LINES = 12  # 3 components x 4 parities in (y, z)
 _EVEN = _LINES * WIDTH  # contributions to the near point of a cell
 _ODD = 2 * _LINES * WIDTH  # contributions to the far point
-_MODULI = 3 * _LINES * WIDTH  # up to 4 unit materials
-_CONSTANTS = _MODULI + 4 * WIDTH
+_MODULI = 3 * _LINES * WIDTH
+_CONSTANTS = _MODULI + MOST_UNITS * WIDTH
 _N_CONSTANTS = 9
 _VOLUMETRIC = 9  # line and column of the part on the mean strain alone
 _WEIGHTS = 10  # columns of its six weights
