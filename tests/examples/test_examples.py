@@ -15,12 +15,12 @@ from vbsim.study import load_case, run_case
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PINNED = 0.01
 PIN = {
-    "l1_wedge_bipedicular": 1.502,  # stiffness, augmented / intact
-    "t8_biconcave": 2.113,  # stiffness, augmented / fractured
-    "bipedicular": 0.919,  # stiffness, bipedicular / unipedicular
-    "api_in_30_lines": 1.816,  # stiffness, augmented / intact
-    "volume_series": 1.822,  # stiffness at 30 % fill / intact
-    "from_images": 1.531,  # stiffness, augmented / intact
+    "l1_wedge_bipedicular": 1.106,  # stiffness, augmented / intact
+    "t8_biconcave": 1.660,  # stiffness, augmented / fractured
+    "bipedicular": 0.698,  # stiffness, bipedicular / unipedicular
+    "api_in_30_lines": 1.296,  # stiffness, augmented / intact
+    "volume_series": 1.214,  # stiffness at 30 % fill / intact
+    "from_images": 1.438,  # stiffness, augmented / intact
 }
 
 

@@ -39,7 +39,7 @@ def carried(
 
     Shares of volume follow the map. The mineral of trabecular bone and arch stays in its column;
     the mineral of wall that is folded away goes to the bone beside it. Intact density and
-    integrity are means over the bone that comes to lie in a voxel.
+    integrity are means over the bone that comes to lie in a voxel, the endplates left out.
 
     Parameters
     ----------
@@ -59,7 +59,9 @@ def carried(
     mineral = columns.amount(vbmd * loose) + _folded_mineral(specimen, columns, where, new)
     # Intact and crushed layers of a voxel lie one over the other and carry the same axial load:
     # compliances add, so the mean is harmonic. (An arithmetic mean stiffens the band by a voxel.)
-    compliance = columns.share(old.bone / specimen.integrity[:, where], 1.0 / np.asarray(weights))
+    # The endplates move as plates outside the band: integrity is that of the other bone.
+    worn = old.bone - old.endplate
+    compliance = columns.share(worn / specimen.integrity[:, where], 1.0 / np.asarray(weights))
     void = columns.opened()
     if specimen.void is not None:
         void += columns.share(specimen.void[:, where])
@@ -74,7 +76,9 @@ def carried(
             _per(columns.share(intact * loose), new_loose, empty=0.0),
         ),
         integrity=_replaced(
-            specimen.integrity, where, np.minimum(_per(new.bone, compliance, empty=1.0), 1.0)
+            specimen.integrity,
+            where,
+            np.minimum(_per(new.bone - new.endplate, compliance, empty=1.0), 1.0),
         ),
         void=_or_none(
             _replaced(none if specimen.void is None else specimen.void, where, _clean(void))

@@ -50,7 +50,8 @@ def compacted(specimen: Specimen, band: Band, *, kind: str, modulus_factor: floa
     Heights follow the band's map. Mineral is conserved, so bone in the band grows denser. The
     modulus does not profit from that: it is the modulus of the intact density times an integrity
     that falls with the local compaction e as ``1 - (1 - factor) (1 - exp(-rate e))``, on
-    trabecular bone, shell and endplate alike; bone that is not compacted keeps its modulus.
+    trabecular bone and shell alike; bone that is not compacted keeps its modulus, and so do the
+    endplates, below which the band begins.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 One scalar modulus cannot hold bone (nu 0.3), PMMA (0.33) and silicone (0.48), nor orthotropic bone
 beside isotropic cement. A voxel's stiffness is therefore ``sum_k modulus[k] * C_k`` over one to
-four unit materials ``C_k`` that hold for the whole body.
+five unit materials ``C_k`` that hold for the whole body.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from vbsim.checks import frozen, require
 
-__all__ = ["UnitStiffness", "StiffnessField", "LAMBDA", "LAMBDA_MEAN", "MU", "lame", "orthotropic"]
+__all__ = [
+    "LAMBDA",
+    "LAMBDA_MEAN",
+    "MU",
+    "StiffnessField",
+    "UnitStiffness",
+    "lame",
+    "membrane_xy",
+    "orthotropic",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -53,6 +62,18 @@ LAMBDA_MEAN = UnitStiffness("lambda_mean", _VOLUMETRIC, (0.0,) * 9)
 
 MU = UnitStiffness("mu", _SHEAR, _SHEAR)
 """Shear modulus."""
+
+
+def membrane_xy(poisson: float) -> UnitStiffness:
+    """Return a thin plate across z: plane stress in its plane, nothing through its thickness.
+
+    Scale 1 is a plate of Young's modulus 1 that fills the voxel. What is left of an isotropic
+    stiffness once its plane-stress part is taken off is positive semidefinite: through-thickness.
+    """
+    plane = 1.0 / (1.0 - poisson**2)
+    shear = 0.5 / (1.0 + poisson)
+    constants = (plane, plane, 0.0, poisson * plane, 0.0, 0.0, 0.0, 0.0, shear)
+    return UnitStiffness(f"membrane xy, nu {poisson:g}", constants, constants)
 
 
 def lame(youngs_modulus_mpa: ArrayLike, poisson: ArrayLike) -> tuple[FloatArray, FloatArray]:

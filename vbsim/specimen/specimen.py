@@ -86,7 +86,7 @@ class Specimen:
     vbmd_intact_mg_cm3 : (n_z, n_y, n_x) float array
         The same before any fracture, carried along with the bone: what the stiffness law sees.
     integrity : (n_z, n_y, n_x) float array
-        Factor on the modulus of bone and shell, 1 where intact.
+        Factor on the modulus of bone and shell, 1 where intact; the endplates keep theirs.
     bone : Bone
         Laws and parameters of the bone.
     void : (n_z, n_y, n_x) float array or None
@@ -247,7 +247,8 @@ class Specimen:
         """Return the stiffness of each compartment; in order, they sum to `materials`.
 
         Keys: ``trabecular shell endplate``, and ``arch cement cap`` where there are any. Bone
-        filled with cement belongs to ``cement``.
+        filled with cement belongs to ``cement``. Of constituents that lie one over the other in a
+        voxel each counts with the part of the voxel's mean stress that lies in its volume.
         """
         return compartment_fields(self)
 

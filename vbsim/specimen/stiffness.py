@@ -1,4 +1,8 @@
-"""Stiffness of every voxel of a specimen: the volume-weighted (Voigt) sum of its compartments."""
+"""Stiffness of every voxel of a specimen: a sum of what its compartments contribute.
+
+Constituents of a voxel stand side by side (weighted by volume) except where they are known to lie
+one over the other: around the bony endplates and at the horizontal parts of a cement's surface.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, generate_binary_structure
 
 from vbsim.materials.density_modulus import bone_volume_fraction, isotropic_unit
-from vbsim.materials.field import LAMBDA, LAMBDA_MEAN, MU, StiffnessField, UnitStiffness, lame
+from vbsim.materials.field import (
+    LAMBDA,
+    LAMBDA_MEAN,
+    MU,
+    StiffnessField,
+    UnitStiffness,
+    lame,
+    membrane_xy,
+)
+from vbsim.specimen.layers import Layer, horizontality, stacked
 
 if TYPE_CHECKING:
     from vbsim.specimen.specimen import Specimen
@@ -23,12 +36,18 @@ FloatArray = NDArray[np.float64]
 # it acts on the mean strain of the voxel only (selective reduction).
 _LOCKING_POISSON = 0.4
 
+# Place of c33 among the nine constants of a unit material.
+_C33 = 2
+
 # Above half, a partly filled boundary voxel counts as cement (the surface of a drawn shape).
 _FILLED = 0.5
 
 
 class _Basis(NamedTuple):
-    """Unit materials of a specimen, and how each constituent is written in them."""
+    """Unit materials of a specimen, and how each constituent is written in them.
+
+    The last unit is the membrane of the endplates where there are any.
+    """
 
     units: tuple[UnitStiffness, ...]
     trabecular: FloatArray
@@ -36,11 +55,16 @@ class _Basis(NamedTuple):
     def isotropic(self, youngs_modulus_mpa: float, poisson: float) -> FloatArray:
         """Return the moduli on the units of an isotropic material, (K,), MPa."""
         if MU not in self.units:
-            return np.array([youngs_modulus_mpa])
+            return np.asarray(youngs_modulus_mpa * np.eye(len(self.units))[0])
         lam, mu = (float(part) for part in lame(youngs_modulus_mpa, poisson))
         full = min(lam, 2.0 * mu * _LOCKING_POISSON / (1.0 - 2.0 * _LOCKING_POISSON))
         parts = {LAMBDA: full, LAMBDA_MEAN: lam - full, MU: mu}
         return np.array([parts.get(unit, 0.0) for unit in self.units])
+
+    def c33(self, moduli: FloatArray) -> FloatArray:
+        """Return the stiffness along z at held width of moduli (K, ...), MPa."""
+        constants = np.array([unit.mean[_C33] for unit in self.units])
+        return np.asarray(np.tensordot(constants, moduli, 1))
 
 
 class _Share(NamedTuple):
@@ -53,14 +77,16 @@ class _Share(NamedTuple):
 def compartment_fields(specimen: Specimen) -> dict[str, StiffnessField]:
     """Return the stiffness of each compartment, in the same units; they sum to the whole."""
     basis = _basis(specimen)
-    return {name: StiffnessField(basis.units, part) for name, part in _parts(specimen, basis)}
+    return {
+        name: StiffnessField(basis.units, part) for name, part in _parts(specimen, basis).items()
+    }
 
 
 def stiffness_field(specimen: Specimen) -> StiffnessField:
     """Return the stiffness of every voxel in as few unit materials as its constituents need."""
     basis = _basis(specimen)
     total = np.zeros((len(basis.units), *specimen.domain.shape))
-    for _, part in _parts(specimen, basis):
+    for part in _parts(specimen, basis).values():
         total += part
     return StiffnessField(basis.units, total)
 
@@ -75,29 +101,83 @@ def _basis(specimen: Specimen) -> _Basis:
     is_isotropic = bone.anisotropy == "isotropic"
     if is_isotropic or tissue.arch.any():
         ratios.add(bone.poisson)
+    plate = (membrane_xy(bone.shell_poisson),) if tissue.endplate.any() else ()
     if is_isotropic and len(ratios) == 1:
-        return _Basis((isotropic_unit(bone.poisson),), np.ones(1))
-    units: tuple[UnitStiffness, ...] = (LAMBDA, MU)
+        return _Basis((isotropic_unit(bone.poisson), *plate), np.eye(1 + len(plate))[0])
+    units: tuple[UnitStiffness, ...] = (LAMBDA, MU, *plate)
     if any(ratio > _LOCKING_POISSON for ratio in ratios):
-        units = (LAMBDA, LAMBDA_MEAN, MU)
+        units = (LAMBDA, LAMBDA_MEAN, MU, *plate)
     if is_isotropic:
         return _Basis(units, _Basis(units, np.empty(0)).isotropic(1.0, bone.poisson))
     units = (bone.trabecular_unit(), *units)
     return _Basis(units, np.eye(len(units))[0])
 
 
-def _parts(specimen: Specimen, basis: _Basis) -> Iterator[tuple[str, FloatArray]]:
+def _parts(specimen: Specimen, basis: _Basis) -> dict[str, FloatArray]:
+    """Return what each compartment contributes to every voxel on each unit, MPa."""
+    parts = dict(_side_by_side(specimen, basis))
+    if specimen.fillings:
+        _stack_cement(specimen, basis, parts)
+    if specimen.tissue.endplate.any():
+        _stack_endplate(specimen, basis, parts)
+    return parts
+
+
+def _stack_cement(specimen: Specimen, basis: _Basis, parts: dict[str, FloatArray]) -> None:
+    """Lay filled and free bone one over the other as far as the cement's surface is horizontal.
+
+    Between the two limits the factors are weighted by the squared z part of the surface's normal.
+    """
+    filled, free = _filled_fraction(specimen), _free_fraction(specimen)
+    cut = (filled > 0.0) & (free > 0.0)
+    volumes = {"cement": filled[cut], "trabecular": free[cut]}
+    factors = stacked(
+        [Layer(volume, basis.c33(parts[name][:, cut])) for name, volume in volumes.items()]
+    )
+    empty = np.prod([1.0 - np.clip(f.saturation, 0.0, 1.0) for f in specimen.fillings], axis=0)
+    level = horizontality(1.0 - empty, specimen.domain.spacing_mm)[cut]
+    for name, factor in zip(volumes, factors, strict=True):
+        parts[name][:, cut] *= 1.0 + level * (factor - 1.0)
+
+
+def _stack_endplate(specimen: Specimen, basis: _Basis, parts: dict[str, FloatArray]) -> None:
+    """Take voxels that hold endplate as cap, endplate and the rest, one over the other.
+
+    The endplate is a thin plate across z: what layering takes from it stays as a membrane, so that
+    in its plane it keeps its stiffness by volume.
+    """
+    tissue = specimen.tissue
+    at = tissue.endplate > 0.0
+    rest = [name for name in parts if name not in ("endplate", "cap")]
+    below = tissue.bone - tissue.endplate + _filled_cleft(specimen)
+    stacks = {"endplate": (["endplate"], tissue.endplate), "rest": (rest, below)}
+    if "cap" in parts:
+        stacks["cap"] = (["cap"], tissue.cap)
+    layers = [
+        Layer(volume[at], np.sum([basis.c33(parts[name][:, at]) for name in names], axis=0))
+        for names, volume in stacks.values()
+    ]
+    factors = stacked(layers)
+    for (names, _), factor in zip(stacks.values(), factors, strict=True):
+        for name in names:
+            parts[name][:, at] *= factor
+    # Beside something stiffer than itself the endplate gains instead: no negative membrane.
+    taken = np.maximum(1.0 - factors[0], 0.0)
+    parts["endplate"][-1, at] += taken * specimen.bone.endplate_modulus_mpa * tissue.endplate[at]
+
+
+def _side_by_side(specimen: Specimen, basis: _Basis) -> Iterator[tuple[str, FloatArray]]:
     """Yield (compartment, moduli of its share of every voxel on each unit, MPa)."""
     bone, tissue = specimen.bone, specimen.tissue
     modulus = bone.youngs_modulus_mpa(specimen.vbmd_intact_mg_cm3) * specimen.integrity
     shares = _cemented_shares(specimen)
     bond = _bond(specimen)
-    free = 1.0 - sum((share.bone for share in shares), np.zeros(1))
-    yield "trabecular", _spread(tissue.trabecular * free * modulus * bond, basis.trabecular)
+    yield "trabecular", _spread(_free_fraction(specimen) * modulus * bond, basis.trabecular)
     shell = basis.isotropic(bone.shell_modulus_mpa, bone.shell_poisson)
     yield "shell", _spread(tissue.shell * specimen.integrity, shell)
     endplate = basis.isotropic(bone.endplate_modulus_mpa, bone.shell_poisson)
-    yield "endplate", _spread(tissue.endplate * specimen.integrity, endplate)
+    # Damage stays below the endplates, which move as plates.
+    yield "endplate", _spread(tissue.endplate, endplate)
     if tissue.arch.any():
         # Posterior elements do not lie along the body's axes: isotropic, on the same law.
         yield "arch", _spread(tissue.arch * modulus, basis.isotropic(1.0, bone.poisson))
@@ -122,6 +202,25 @@ def _cement_part(specimen: Specimen, basis: _Basis, shares: list[_Share]) -> Flo
         in_cleft = 0.0 if specimen.void is None else specimen.void * share.cleft
         total += _spread(filled * mixture.cement + in_cleft, pure)
     return total
+
+
+def _free_fraction(specimen: Specimen) -> FloatArray:
+    """Return bone that no filling has taken / voxel volume."""
+    free = 1.0 - sum((share.bone for share in _cemented_shares(specimen)), np.zeros(1))
+    return np.asarray(specimen.tissue.trabecular * np.maximum(free, 0.0))
+
+
+def _filled_fraction(specimen: Specimen) -> FloatArray:
+    """Return filled bone and filled clefts / voxel volume."""
+    taken = sum((share.bone for share in _cemented_shares(specimen)), np.zeros(1))
+    return np.asarray(specimen.tissue.trabecular * taken + _filled_cleft(specimen))
+
+
+def _filled_cleft(specimen: Specimen) -> FloatArray:
+    if specimen.void is None:
+        return np.zeros(specimen.domain.shape)
+    taken = sum((share.cleft for share in _cemented_shares(specimen)), np.zeros(1))
+    return np.asarray(specimen.void * taken)
 
 
 def _cemented_shares(specimen: Specimen) -> list[_Share]:
