@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+LOCAL := benchmarks/records/local
 
 .PHONY: demo test lint bench clean
 .DEFAULT_GOAL := demo
@@ -24,9 +25,14 @@ lint: $(READY)  ## style, types, import contracts
 test: lint  ## lint, then every test, doctest and README block
 	$(BIN)/pytest -n 2
 
-bench: $(READY)  ## solver benchmarks, with records under benchmarks/records
+bench: $(READY)  ## short solver benchmarks; records under benchmarks/records/local
 	$(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary --editable ".[bench]"
-	$(BIN)/python benchmarks/voxels.py
+	rm -rf $(LOCAL)
+	$(BIN)/python benchmarks/voxels.py --record $(LOCAL)/voxels.jsonl
+	$(BIN)/python benchmarks/kernel.py --edge 128 --repeat 3 --record $(LOCAL)/kernel.jsonl
+	$(BIN)/python benchmarks/parts.py --record $(LOCAL)/parts.jsonl
+	$(BIN)/python benchmarks/peers.py --sizes 0.06 --pyamg --record $(LOCAL)/peers.jsonl
+	$(BIN)/python benchmarks/compare.py benchmarks/records/voxels.jsonl $(LOCAL)/voxels.jsonl
 
 clean:
 	rm -rf .venv results build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
