@@ -22,8 +22,8 @@ import numpy as np
 from machine import copy_bytes_per_s, least_time, operations_per_s
 from plain_block import operator_of
 
-from vbsim.study.benchmark import write_records
-from vbsim.study.benchmark.record import commit, load_average, machine, now, versions
+from vbsim.study.benchmark import Surroundings, write_records
+from vbsim.study.benchmark.record import commit, machine, now, versions
 
 _UNITS = (1, 3)
 _MODES = ("product", "smoother")
@@ -78,14 +78,16 @@ def main(words: list[str] | None = None) -> None:
         for (name, dtype), mode, n_units in product(_TYPES.items(), _MODES, _UNITS):
             if mode == "smoother" and dtype is np.float64:
                 continue  # the cycle is single precision throughout
-            load = load_average()
+            around = Surroundings()
+            found = elements_per_s(options, mode, dtype, n_units, threads)
+            load = around.load()
             rate = Rate(
                 mode=mode,
                 dtype=name,
                 n_units=n_units,
                 threads=threads,
                 n_elements=options.edge**3,
-                elements_per_s=elements_per_s(options, mode, dtype, n_units, threads),
+                elements_per_s=found,
                 bytes_per_element=counting.bytes_per_element(
                     n_units, mode, np.dtype(dtype).itemsize
                 ),

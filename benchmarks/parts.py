@@ -19,8 +19,8 @@ import numpy as np
 
 from vbsim.fem import Settings
 from vbsim.kernels import runs, transfer, vectors, voxel
-from vbsim.study.benchmark import clamped_compression, generate, write_records
-from vbsim.study.benchmark.record import commit, load_average, machine, now, versions
+from vbsim.study.benchmark import Surroundings, clamped_compression, generate, write_records
+from vbsim.study.benchmark.record import commit, machine, now, versions
 from vbsim.study.microfe import load_kernels, solve_image
 
 SETUP = "set-up"
@@ -76,15 +76,15 @@ def main(words: list[str] | None = None) -> None:
 
 def profile(structure: str, dof: float, tolerance: float) -> Profile:
     """Solve one body on one thread and return where the time went."""
-    load, clocks = load_average(), Clocks()
+    clocks = Clocks()
     settings = Settings(tolerance=tolerance, max_iterations=2000, threads=1)
     with_clocks = ((voxel, "product"), (voxel, "diagonal"), *_public(transfer), *_public(vectors))
     for module, name in (*with_clocks, *_public(runs)):
         clocks.wrap(module, name)
+    image, around = generate(structure, dof), Surroundings()
     try:
-        solution = solve_image(
-            generate(structure, dof), clamped_compression(), settings=settings, progress=clocks
-        )
+        solution = solve_image(image, clamped_compression(), settings=settings, progress=clocks)
+        load = around.load()
     finally:
         clocks.unwrap()
     work = solution.work

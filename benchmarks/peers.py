@@ -26,6 +26,7 @@ from published import trabecular_cube
 
 from vbsim.study.benchmark import (
     Record,
+    Surroundings,
     clamped_compression,
     generate,
     restored,
@@ -142,6 +143,7 @@ def peers(options: argparse.Namespace) -> list[list[str]]:
 
 def _run(python: str, script: str, *words: str) -> dict:
     """Return what a solver's script prints last."""
+    around = Surroundings()
     done = subprocess.run(
         [python, str(SOLVERS / script), *words],
         env={**os.environ, **ONE_CORE},
@@ -149,7 +151,7 @@ def _run(python: str, script: str, *words: str) -> dict:
         text=True,
         check=True,
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    return {"load": around.load(), **json.loads(done.stdout.splitlines()[-1])}
 
 
 def show(record: Record, ours: Record) -> None:

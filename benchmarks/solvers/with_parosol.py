@@ -45,7 +45,6 @@ def main(folder: Path) -> None:
         tolerance=float(body["tolerance"]),
         mpi_processes=1,
     )
-    load = os.getloadavg()[0]
     said, took, wall_s = run(command, folder)
     summary = parse_run_summary(said)
     answer = {
@@ -59,7 +58,6 @@ def main(folder: Path) -> None:
         "setup_cpu_s": float(said.partition("#  Constant:")[2].split()[0]),
         "own_clock_s": summary.overall_time_seconds,
         "peak_bytes": took.ru_maxrss * 1024,
-        "load": load,
     }
     print(json.dumps(answer))
 

@@ -8,7 +8,6 @@ Chebyshev smoother; of 12 settings of prolongation, strength and degree, the qui
 from __future__ import annotations
 
 import json
-import os
 import resource
 import sys
 import time
@@ -25,7 +24,6 @@ _CORNERS = np.array([(i % 2, i // 2 % 2, i // 4) for i in range(8)])  # x fastes
 
 def main(folder: Path, assembly: str) -> None:
     body = dict(np.load(folder / "body.npz"))
-    load = os.getloadavg()[0]
     clock, wall = time.process_time(), time.perf_counter()
     cells, points = numbering(body["moduli_mpa"] > 0)
     moduli = body["moduli_mpa"][body["moduli_mpa"] > 0].astype(float)
@@ -61,7 +59,6 @@ def main(folder: Path, assembly: str) -> None:
         "wall_s": wall_s,
         "setup_cpu_s": setup,
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "load": load,
     }
     print(json.dumps(answer))
 

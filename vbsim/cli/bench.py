@@ -91,7 +91,7 @@ def _table(record: Record) -> Table:
         ("Degrees of freedom per second of processor time", f"{record.dof_per_s:,.0f}", "1/s"),
         ("Peak memory of the process", f"{record.peak_bytes / 1e6:,.0f}", "MB"),
         ("Memory per degree of freedom", f"{record.bytes_per_dof:.0f}", "bytes"),
-        ("Busy processes on the machine (< 1: quiet)", f"{record.load:.1f}", ""),
+        ("Processors that others kept busy meanwhile", f"{record.load:.1f}", ""),
     ):
         table.add_row(label, value, unit)
     return table

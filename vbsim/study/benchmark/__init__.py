@@ -2,11 +2,12 @@
 
 from vbsim.study.benchmark.bodies import STRUCTURES, check, generate
 from vbsim.study.benchmark.measure import clamped_compression, measure
-from vbsim.study.benchmark.record import Record, read_records, restored, write_records
+from vbsim.study.benchmark.record import Record, Surroundings, read_records, restored, write_records
 
 __all__ = [
     "STRUCTURES",
     "Record",
+    "Surroundings",
     "check",
     "clamped_compression",
     "generate",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vbsim import data
 from vbsim.fem import Settings
-from vbsim.study.benchmark.record import Record, load_average
+from vbsim.study.benchmark.record import Record, Surroundings
 from vbsim.study.microfe import AxialTest, ModulusImage, load_kernels, solve_image
 from vbsim.study.microfe.solve import peak_bytes
 
@@ -45,10 +45,11 @@ def measure(
         Tolerance and threads.
     """
     load_kernels(settings.threads)
-    load, before = load_average(), _memory("VmRSS")
+    before = _memory("VmRSS")
     _forget_peak()
     clock = _Clock()
     solution = solve_image(make(), test, settings=settings, progress=clock)
+    load = clock.surroundings.load()
     peak = _memory("VmHWM") or peak_bytes()
     work = solution.work
     return Record(
@@ -76,9 +77,12 @@ class _Clock:
 
     def __init__(self) -> None:
         self._times: list[float] = []
+        self.surroundings = Surroundings()
 
     def __call__(self, doing: str, done: float) -> None:
         """Take a report."""
+        if not self._times:
+            self.surroundings = Surroundings()
         self._times.append(time.process_time())
 
     def setup_s(self) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import vbsim
-from vbsim.checks import InvalidInput
+from vbsim.checks import InvalidInput, require
 from vbsim.study.provenance import commit, cpu, package_version
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Line",
     "Record",
-    "load_average",
+    "Surroundings",
     "machine",
     "now",
     "read_records",
@@ -33,11 +35,38 @@ __all__ = [
 T = TypeVar("T", bound="DataclassInstance")
 
 _PACKAGES = ("numpy", "scipy", "numba")
+_TICKS = float(os.sysconf("SC_CLK_TCK"))
 
 
-def load_average() -> float:
-    """Return how many processes were busy on this machine during the last minute."""
-    return os.getloadavg()[0]
+class Surroundings:
+    """How busy other processes keep this machine from now on."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter(), _busy_s(), own_cpu_s()
+
+    def load(self) -> float:
+        """Return how many processors they have kept busy on average since."""
+        now, busy, own = time.perf_counter(), _busy_s(), own_cpu_s()
+        wall_s = max(now - self._begun[0], 1.0 / _TICKS)
+        if busy is None or self._begun[1] is None:
+            return os.getloadavg()[0]
+        return max((busy - self._begun[1]) - (own - self._begun[2]), 0.0) / wall_s
+
+
+def own_cpu_s() -> float:
+    """Return the processor time of this process and of its children that have ended, s."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _busy_s() -> float | None:
+    """Return the processor time of everything on this machine, s, if the system tells."""
+    try:
+        first = Path("/proc/stat").read_text(encoding="utf-8").partition("\n")[0]
+    except OSError:
+        return None
+    user, nice, system, _, _, irq, soft, steal = (int(word) for word in first.split()[1:9])
+    return (user + nice + system + irq + soft + steal) / _TICKS
 
 
 def machine() -> str:
@@ -87,8 +116,8 @@ class Record:
     bytes_per_dof : float
         Memory above that of the process before the body was there / `dof`.
     load : float
-        Mean number of busy processes on the machine in the minute before; timings are
-        trustworthy below 1.
+        Processors of the machine that others kept busy meanwhile, on average; timings are
+        trustworthy well below 1.
     machine : str
         Processor and number of cores.
     versions : dict
@@ -161,6 +190,7 @@ def read_records(path: Path, kind: type[T]) -> list[T]:
     InvalidInput
         Naming file and line if something in it is no such record.
     """
+    require(path.is_file(), "records", str(path), "a file")
     records = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
