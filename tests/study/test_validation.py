@@ -136,7 +136,7 @@ def test_open_bands_have_one_limit():
 def test_a_miss_has_a_cause_and_a_hit_has_none():
     hit, miss = (Verdict(row("C12", "against_intact"), value) for value in (0.9, 1.1))
     assert hit.cause == ""
-    assert "voxels" in miss.cause
+    assert "crushed bone" in miss.cause
 
 
 def test_json_has_one_object_a_row_and_no_infinities():
