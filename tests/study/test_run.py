@@ -10,6 +10,7 @@ from small_study import small_case
 from vbsim.checks import InvalidCase, NotConverged
 from vbsim.fem import linear
 from vbsim.study import Case, find_result, pipeline, run_case
+from vbsim.study.run import compute
 
 STAGES = ["intact", "fractured", "augmented"]
 
@@ -290,3 +291,12 @@ def test_pictures_are_drawn_into_the_folder(results):
     result = run_case(short, results, draw=draw)
     assert seen == [("drawn", ["intact"], True)]
     assert (result.folder / "figures" / "a.png").is_file()
+
+
+def test_stages_of_a_case_that_starts_alike_give_the_same_digits(result, solves):
+    start = small_case(steps=small_case().steps[:1])
+    earlier = compute(start).stages
+    again = compute(small_case(), earlier=earlier)
+    assert solves == ["intact", "fractured", "augmented"]
+    assert again.rows == result.rows
+    assert [stage.was_kept for stage in again.stages] == [True, True, False]

@@ -24,7 +24,15 @@ from vbsim.study.faults import located
 from vbsim.study.results import NO_TEST, Row
 from vbsim.study.store import StageStore
 
-__all__ = ["Stage", "Progress", "build_stages", "solve_stages", "tabulate", "test_names"]
+__all__ = [
+    "Stage",
+    "Progress",
+    "build_stages",
+    "solve_stages",
+    "measure_stages",
+    "tabulate",
+    "test_names",
+]
 
 log = logging.getLogger("vbsim.study")
 
@@ -58,6 +66,8 @@ class Stage:
         How it was solved.
     was_kept : bool
         Whether an earlier run had solved it.
+    measured : mapping of str to tuple of Quantity
+        Measures by test name, the shape's own under ``""``; empty before measuring.
     """
 
     name: str
@@ -68,6 +78,7 @@ class Stage:
     responses: Mapping[str, Response] = field(default_factory=dict)
     solver: tuple[SolverReport, ...] = ()
     was_kept: bool = False
+    measured: Mapping[str, tuple[Quantity, ...]] = field(default_factory=dict)
 
 
 def silent(doing: str, done: float) -> None:
@@ -77,8 +88,16 @@ def silent(doing: str, done: float) -> None:
 # Building -----------------------------------------------------------------------------------------
 
 
-def build_stages(case: Case) -> tuple[Stage, ...]:
+def build_stages(case: Case, *, earlier: Sequence[Stage] = ()) -> tuple[Stage, ...]:
     """Return every stage of a case, potted and not yet loaded.
+
+    Parameters
+    ----------
+    case : Case
+        The case.
+    earlier : sequence of Stage
+        First stages of a case that is the same up to there; they are taken as they are, loaded or
+        not, and the rest is built on them.
 
     Raises
     ------
@@ -86,17 +105,21 @@ def build_stages(case: Case) -> tuple[Stage, ...]:
         If the geometry refuses something: a volume that does not fit, a cut-off vertebra. Names the
         place in the case.
     """
+    stages = list(earlier) or [_potted(case, _intact(case), 0, [])]
+    for index in range(len(stages) - 1, len(case.steps)):
+        step = case.steps[index]
+        with _blamed(f"steps[{index}]", step):
+            specimen = step.apply(stages[-1].bare)
+        stages.append(_potted(case, specimen, index + 1, [stage.name for stage in stages]))
+    return tuple(stages)
+
+
+def _intact(case: Case) -> Specimen:
     with _blamed("vertebra", case.vertebra):
         vertebra = _unread(case.vertebra)
         grid = case.mesh.around(vertebra)
         memory.refuse_too_large(grid.n_cells, len(case.steps) + 1, case.mesh.spacing_mm)
-        specimen = Specimen.from_bone(vertebra, grid, case.bone)
-    stages = [_potted(case, specimen, 0, [])]
-    for index, step in enumerate(case.steps):
-        with _blamed(f"steps[{index}]", step):
-            specimen = step.apply(specimen)
-        stages.append(_potted(case, specimen, index + 1, [stage.name for stage in stages]))
-    return tuple(stages)
+        return Specimen.from_bone(vertebra, grid, case.bone)
 
 
 def _unread(vertebra: AnyVertebra) -> AnyVertebra:
@@ -151,6 +174,8 @@ def solve_stages(
 ) -> tuple[Stage, ...]:
     """Return the stages with their responses to every test; solve only what is not kept.
 
+    A stage that comes with responses is taken as solved.
+
     Raises
     ------
     NotConverged
@@ -158,6 +183,9 @@ def solve_stages(
     """
     solved = []
     for index, stage in enumerate(stages):
+        if stage.responses:
+            solved.append(replace(stage, was_kept=True))
+            continue
         progress(f"loading {stage.name}", index / len(stages))
         share = partial(_share_of, progress, index, len(stages))
         solved.append(_solved(case, stage, store, share))
@@ -225,6 +253,17 @@ def test_names(case: Case) -> tuple[str, ...]:
 # Comparing ----------------------------------------------------------------------------------------
 
 
+def measure_stages(case: Case, stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Return solved stages with their measures, so that cases that share them measure them once."""
+    tests = ("", *test_names(case))
+    return tuple(
+        stage
+        if stage.measured
+        else replace(stage, measured={t: _measured(case, stage, t, stages[0]) for t in tests})
+        for stage in stages
+    )
+
+
 def tabulate(case: Case, stages: Sequence[Stage]) -> tuple[Row, ...]:
     """Return the tidy table: every measure of every stage, and its ratios to earlier stages.
 
@@ -236,7 +275,7 @@ def tabulate(case: Case, stages: Sequence[Stage]) -> tuple[Row, ...]:
     for stage in stages:
         intact, fractured = stages[0], _latest_fracture(case, stages, stage)
         for test in tests:
-            found = _measured(case, stage, test, intact)
+            found = stage.measured.get(test) or _measured(case, stage, test, intact)
             measured[stage.name, test] = found
             compared = measures.compare(
                 found,

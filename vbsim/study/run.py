@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vbsim import data
 from vbsim.checks import VbsimError
@@ -21,6 +21,7 @@ from vbsim.study.pipeline import (
     Progress,
     Stage,
     build_stages,
+    measure_stages,
     physics_warnings,
     silent,
     solve_stages,
@@ -41,7 +42,7 @@ from vbsim.study.results import (
 from vbsim.study.store import StageStore
 from vbsim.study.toml import to_toml
 
-__all__ = ["run_case", "find_result", "Draw"]
+__all__ = ["run_case", "compute", "Computed", "find_result", "Draw"]
 
 log = logging.getLogger("vbsim.study")
 
@@ -53,6 +54,27 @@ FIGURES = "figures"
 
 # Share of a progress bar that solving takes; the rest is writing and drawing.
 _SOLVING = 0.8
+
+
+class Computed(NamedTuple):
+    """What a case gives before anything is written.
+
+    Attributes
+    ----------
+    stages : tuple of Stage
+        Its stages, solved and measured.
+    rows : tuple of Row
+        The tidy table.
+    constants : dict of str to Constant
+        Every published number that was looked up, by path.
+    warnings : tuple of str
+        What a user should know.
+    """
+
+    stages: tuple[Stage, ...]
+    rows: tuple[Row, ...]
+    constants: dict[str, Constant]
+    warnings: tuple[str, ...]
 
 
 def find_result(case: Case, results: str | Path = "results") -> StudyResult | None:
@@ -110,13 +132,9 @@ def run_case(
 
     with written_aside(folder, is_whole=is_whole) as aside, _logged_to(aside / "run.log"):
         log.info("%s, digest %s", case.name, case.digest[:12])
-        with data.recording() as constants, physics_warnings() as warned, compilation_told():
-            stages = build_stages(case)
-            store = StageStore(results / STAGES)
-            stages = solve_stages(case, stages, store=store, progress=partial(_scaled, progress))
-            rows = tabulate(case, stages)
-        for warning in warned:
-            log.warning(warning)
+        store = StageStore(results / STAGES)
+        found = compute(case, store=store, progress=partial(_scaled, progress))
+        stages, rows, constants, warned = found
         progress("writing", _SOLVING)
         _write(aside, case, stages, rows, constants, warned)
         if draw is not None:
@@ -128,6 +146,41 @@ def run_case(
     if result is None:
         raise VbsimError(f"{folder} was written, but cannot be read back")
     return StudyResult(result.name, result.digest, folder, result.rows, result.summary)
+
+
+def compute(
+    case: Case,
+    *,
+    earlier: Sequence[Stage] = (),
+    store: StageStore | None = None,
+    progress: Progress = silent,
+) -> Computed:
+    """Build, solve and measure every stage of a case; write nothing but kept stages.
+
+    Parameters
+    ----------
+    case : Case
+        The case.
+    earlier : sequence of Stage
+        First stages of a case that is the same up to there; their numbers are taken over.
+    store : StageStore, optional
+        Where solved stages are kept.
+    progress : callable, optional
+        Told what is being done and how far it is.
+
+    Raises
+    ------
+    InvalidCase, NotConverged
+        As `run_case`.
+    """
+    with data.recording() as constants, physics_warnings() as warned, compilation_told():
+        stages = build_stages(case, earlier=earlier)
+        stages = solve_stages(case, stages, store=store, progress=progress)
+        stages = measure_stages(case, stages)
+        rows = tabulate(case, stages)
+    for warning in warned:
+        log.warning(warning)
+    return Computed(stages, rows, constants, tuple(warned))
 
 
 def _draw_later(case: Case, earlier: StudyResult, draw: Draw, progress: Progress) -> None:
