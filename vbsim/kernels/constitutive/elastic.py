@@ -1,0 +1,86 @@
+"""Elastic laws: linear, and Saint Venant-Kirchhoff for large rotations.
+
+Parameters are the nine constants ``c11 c22 c33 c12 c13 c23 c44 c55 c66`` of an axis-aligned
+orthotropic stiffness, MPa. Neither keeps a state.
+"""
+
+from __future__ import annotations
+
+from vbsim.kernels import kernel
+from vbsim.kernels.constitutive.voigt import PLACE, small_strain, spread_stress, spread_tangent
+
+__all__ = ["N_PARAMS", "linear", "saint_venant", "stress", "stiffness"]
+
+N_PARAMS = 9
+
+
+@kernel
+def stress(c, e):
+    """Return the stress of a strain, both of 6 numbers."""
+    return (
+        c[0] * e[0] + c[3] * e[1] + c[4] * e[2],
+        c[3] * e[0] + c[1] * e[1] + c[5] * e[2],
+        c[4] * e[0] + c[5] * e[1] + c[2] * e[2],
+        c[6] * e[3],
+        c[7] * e[4],
+        c[8] * e[5],
+    )
+
+
+@kernel
+def stiffness(c):
+    """Return the stiffness as 6 rows of 6 numbers."""
+    return (
+        (c[0], c[3], c[4], 0.0, 0.0, 0.0),
+        (c[3], c[1], c[5], 0.0, 0.0, 0.0),
+        (c[4], c[5], c[2], 0.0, 0.0, 0.0),
+        (0.0, 0.0, 0.0, c[6], 0.0, 0.0),
+        (0.0, 0.0, 0.0, 0.0, c[7], 0.0),
+        (0.0, 0.0, 0.0, 0.0, 0.0, c[8]),
+    )
+
+
+@kernel
+def linear(F, params, old, dt, P, A, new):
+    """Linear elasticity of the small strain; see the package for the form."""
+    new[:] = old
+    spread_stress(stress(params, small_strain(F)), P)
+    spread_tangent(stiffness(params), A)
+    return 0
+
+
+@kernel
+def saint_venant(F, params, old, dt, P, A, new):
+    """Linear elasticity between Green's strain and the second Piola stress.
+
+    Exact for any rotation, meant for strains of a few per cent.
+    """
+    new[:] = old
+    E = (
+        0.5 * (F[0] * F[0] + F[3] * F[3] + F[6] * F[6] - 1.0),
+        0.5 * (F[1] * F[1] + F[4] * F[4] + F[7] * F[7] - 1.0),
+        0.5 * (F[2] * F[2] + F[5] * F[5] + F[8] * F[8] - 1.0),
+        F[1] * F[2] + F[4] * F[5] + F[7] * F[8],
+        F[0] * F[2] + F[3] * F[5] + F[6] * F[8],
+        F[0] * F[1] + F[3] * F[4] + F[6] * F[7],
+    )
+    S = stress(params, E)
+    C = stiffness(params)
+    for i in range(3):
+        for J in range(3):
+            total = 0.0
+            for K in range(3):
+                total += F[3 * i + K] * S[PLACE[3 * K + J]]
+            P[3 * i + J] = total
+    # dP_iJ / dF_kL = delta_ik S_LJ + F_iM C_MJLN F_kN
+    for i in range(3):
+        for J in range(3):
+            for k in range(3):
+                for L in range(3):
+                    total = S[PLACE[3 * L + J]] if i == k else 0.0
+                    for M in range(3):
+                        row = C[PLACE[3 * M + J]]
+                        for N in range(3):
+                            total += F[3 * i + M] * row[PLACE[3 * L + N]] * F[3 * k + N]
+                    A[3 * i + J, 3 * k + L] = total
+    return 0

@@ -1,0 +1,22 @@
+"""The ladder of laws: one integer a law, so that one compiled loop serves a body of any mixture."""
+
+from __future__ import annotations
+
+from vbsim.kernels import kernel
+from vbsim.kernels.constitutive import elastic, quadric
+
+__all__ = ["ELASTIC", "SAINT_VENANT", "QUADRIC", "respond"]
+
+ELASTIC, SAINT_VENANT, QUADRIC = 0, 1, 2
+
+
+@kernel
+def respond(law, F, params, old, dt, P, A, new):
+    """Call the point function of a law (see the package); 2 if there is no such law."""
+    if law == ELASTIC:
+        return elastic.linear(F, params, old, dt, P, A, new)
+    if law == SAINT_VENANT:
+        return elastic.saint_venant(F, params, old, dt, P, A, new)
+    if law == QUADRIC:
+        return quadric.respond(F, params, old, dt, P, A, new)
+    return 2
