@@ -48,7 +48,7 @@ def test_run_prints_a_table_and_leaves_a_folder(workplace, capsys):
     assert "augmented" in said.out
     folder = next(workplace.glob("results/short-*"))
     assert str(folder) in said.out
-    assert sorted(path.suffix for path in (folder / "figures").iterdir()) == [".png"] * 5
+    assert sorted(path.suffix for path in (folder / "figures").iterdir()) == [".png"] * 9
 
 
 def test_json_output_is_json_and_nothing_else(workplace, capsys):

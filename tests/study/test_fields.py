@@ -61,6 +61,8 @@ def test_every_field_of_a_stage_is_in_its_file(result):
     names = {cells.GetArrayName(i) for i in range(cells.GetNumberOfArrays())}
     loaded = {"strain", "stress_mpa", "von_mises_mpa", "sed_mpa"}
     plain = {"tissue", "vbmd_mg_cm3", "youngs_modulus_mpa", "cement_fraction", "integrity"}
+    plain |= {"cement_saturation", "body_fraction", "arch_fraction", "cap_fraction"}
+    plain |= {"radiodensity_hu"}
     assert names == plain | loaded | {f"flexion_{name}" for name in loaded}
     assert {points.GetArrayName(i) for i in range(points.GetNumberOfArrays())} == {
         "displacement_mm",

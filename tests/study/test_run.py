@@ -38,6 +38,7 @@ def test_the_folder_holds_what_was_promised(result):
         "run.log",
         "provenance.json",
         *(f"fields/{stage}.vti" for stage in STAGES),
+        *(f"geometry/{stage}.vtp" for stage in STAGES),
     }
 
 

@@ -8,7 +8,7 @@ from vbsim import measures, views
 from vbsim.anatomy import Vertebra
 from vbsim.augmentation import CementFill
 from vbsim.checks import InvalidInput
-from vbsim.fem import Compression, solve
+from vbsim.fem import Compression, recovery, solve
 from vbsim.fracture import Wedge
 from vbsim.materials import Bone
 from vbsim.measures import Fields
@@ -21,9 +21,14 @@ FIGURES = {
     "sections_density.png",
     "sections_cement.png",
     "sections_stress.png",
+    "sections_compression.png",
+    "sections_energy.png",
     "load_sharing.png",
     "stages.png",
+    "endplates.png",
+    "radiographs.png",
 }
+SECTIONS = [name for name in sorted(FIGURES) if name.startswith("sections")]
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +106,7 @@ def test_png_is_written_at_200_dpi(figures, tmp_path):
 
 
 def test_sections_share_one_colour_scale_over_stages_and_planes(figures):
-    for name in ("sections_density.png", "sections_cement.png", "sections_stress.png"):
+    for name in SECTIONS:
         shown = images(figures[name])
         assert len(shown) == 6
         scales = {(image.norm.vmin, image.norm.vmax, image.cmap.name) for image in shown}
@@ -190,7 +195,8 @@ def test_bars_carry_the_measured_values(stages, figures):
 def test_stages_that_were_not_loaded_are_drawn_without_stress(stages):
     bare = [stage._replace(response=None, measures=()) for stage in stages[:2]]
     found = views.case_figures(bare)
-    assert set(found) == {"sections_density.png", "stages.png"}
+    unloaded = {"sections_density.png", "stages.png", "endplates.png", "radiographs.png"}
+    assert set(found) == unloaded
     said = {text.get_text() for axes in found["stages.png"].axes for text in axes.texts}
     assert "not\nloaded" in said
 
@@ -231,3 +237,49 @@ def test_drawing_leaves_the_callers_settings_alone(stages):
     before = dict(mpl.rcParams)
     views.stage_bars(stages)
     assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("plane", ["sagittal", "coronal"])
+def test_sections_of_stress_are_the_fields_near_the_plane(stages, plane):
+    stage = stages[2]
+    strain = recovery.strain(stage.response.displacement_mm, stage.specimen.domain)
+    stress = recovery.stress(strain, stage.specimen.materials)
+    xx, yy, zz, yz, xz, xy = np.moveaxis(stress, -1, 0)
+    tensor = np.moveaxis(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]), (0, 1), (-2, -1))
+    fields = {
+        sections.compression: -np.linalg.eigvalsh(tensor)[..., 0],
+        sections.energy: 1000.0 * recovery.energy_density(strain, stress),
+        sections.von_mises: recovery.von_mises(stress),
+    }
+    for of, field in fields.items():
+        drawn = of(stage.specimen, stage.response, plane)
+        expected = sections._in_body(
+            field[sections._layers(stage.specimen, plane)], stage.specimen, plane
+        )
+        assert drawn == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
+    twice = sections.energy(stage.specimen, stage.response, plane, scale=2.0)
+    once = sections.energy(stage.specimen, stage.response, plane)
+    assert twice == pytest.approx(4.0 * once, nan_ok=True)
+
+
+def test_profiles_leave_out_a_stage_of_the_same_shape(stages):
+    figure = views.endplate_profiles(stages)
+    (legend,) = (axes.get_legend() for axes in figure.axes if axes.get_legend())
+    assert [text.get_text() for text in legend.get_texts()] == ["Intact", "Fractured, augmented"]
+
+
+def test_profiles_pass_through_the_heights_of_the_table(stages):
+    figure = views.endplate_profiles(stages)
+    (curves,) = (axes for axes in figure.axes if axes.get_legend())
+    at, height = curves.lines[0].get_data()
+    measured = stages[0].values()
+    for percent, place in ((5, "anterior"), (50, "middle"), (95, "posterior")):
+        # Both are means over the same strip; the curve has a point at every percent.
+        assert height[np.argmin(abs(at - percent))] == pytest.approx(measured[f"height_{place}"])
+
+
+def test_cement_is_the_brightest_part_of_a_radiograph(stages):
+    for name, found in views.radiographs(stages[2]).items():
+        before = views.radiographs(stages[1])[name]
+        assert found.attenuation.max() > 1.5 * before.attenuation.max(), name
+        assert (found.attenuation >= before.attenuation - 1e-9).all(), name

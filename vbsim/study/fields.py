@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from vbsim.fem import recovery
 from vbsim.fem.response import Response
+from vbsim.measures.fields import body_fraction
+from vbsim.measures.radiodensity import radiodensity_hu
 from vbsim.mesh.voxels import VoxelGrid
 from vbsim.specimen.specimen import Specimen
 
@@ -51,6 +53,11 @@ def stage_fields(specimen: Specimen, responses: Mapping[str, Response]) -> tuple
         "vbmd_mg_cm3": specimen.vbmd_mg_cm3,
         "youngs_modulus_mpa": specimen.youngs_modulus_mpa,
         "cement_fraction": specimen.cement_fraction,
+        "cement_saturation": _saturation(specimen),
+        "body_fraction": body_fraction(specimen),
+        "arch_fraction": specimen.tissue.arch,
+        "cap_fraction": specimen.tissue.cap,
+        "radiodensity_hu": radiodensity_hu(specimen),
         "integrity": specimen.integrity,
     }
     points: Fields = {}
@@ -96,6 +103,12 @@ def write_vti(path: Path, grid: VoxelGrid, cells: Fields, points: Fields) -> Non
     writer.SetCompressorTypeToLZ4()
     if not writer.Write():
         raise OSError(f"cannot write {path}")
+
+
+def _saturation(specimen: Specimen) -> FloatArray:
+    """Return the share of the pores that cement fills, (n_z, n_y, n_x), 0 to 1."""
+    filled = sum((part.saturation for part in specimen.cements), np.zeros(specimen.domain.shape))
+    return np.minimum(filled, 1.0)
 
 
 def _component_names(n_components: int) -> tuple[str, ...]:

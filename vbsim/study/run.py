@@ -17,6 +17,7 @@ from vbsim.quantities import DEFINITIONS
 from vbsim.study.case import Case
 from vbsim.study.compiling import compilation_told
 from vbsim.study.fields import stage_fields, write_vti
+from vbsim.study.geometry import needles_of, write_vtp
 from vbsim.study.pipeline import (
     Progress,
     Stage,
@@ -210,7 +211,10 @@ def _write(
     write_json(folder / "provenance.json", provenance(case, stages, constants))
     write_json(folder / SUMMARY, _summary(case, stages, rows, warned))
     (folder / "fields").mkdir()
+    (folder / "geometry").mkdir()
     for stage in stages:
+        frame = stage.specimen.anatomy.frame
+        write_vtp(folder / "geometry" / f"{stage.name}.vtp", frame, needles_of(case, stage))
         cells, points = stage_fields(stage.specimen, stage.responses)
         path = folder / "fields" / f"{stage.name}.vti"
         write_vti(path, stage.specimen.domain, cells, points)

@@ -2,7 +2,15 @@
 
 from vbsim.views.case import case_figures
 from vbsim.views.charts import load_sharing, stage_bars
-from vbsim.views.section_figures import sections_cement, sections_density, sections_stress
+from vbsim.views.profiles import endplate_profiles
+from vbsim.views.radiograph import Radiograph, radiograph, radiograph_figure, radiographs
+from vbsim.views.section_figures import (
+    sections_cement,
+    sections_compression,
+    sections_density,
+    sections_energy,
+    sections_stress,
+)
 from vbsim.views.stages import StageView
 from vbsim.views.style import save
 
@@ -12,6 +20,13 @@ __all__ = [
     "sections_density",
     "sections_cement",
     "sections_stress",
+    "sections_compression",
+    "sections_energy",
+    "endplate_profiles",
+    "Radiograph",
+    "radiograph",
+    "radiographs",
+    "radiograph_figure",
     "stage_bars",
     "load_sharing",
     "save",

@@ -8,7 +8,15 @@ from matplotlib.figure import Figure
 
 from vbsim.measures.heights import standing_load_n
 from vbsim.views.charts import load_sharing, stage_bars
-from vbsim.views.section_figures import sections_cement, sections_density, sections_stress
+from vbsim.views.profiles import endplate_profiles
+from vbsim.views.radiograph import radiograph_figure
+from vbsim.views.section_figures import (
+    sections_cement,
+    sections_compression,
+    sections_density,
+    sections_energy,
+    sections_stress,
+)
 from vbsim.views.stages import StageView
 
 __all__ = ["case_figures"]
@@ -34,6 +42,10 @@ def case_figures(stages: Sequence[StageView], *, load_n: float | None = None) ->
         level = stages[0].specimen.anatomy.level
         load = standing_load_n(level) if load_n is None else load_n
         figures["sections_stress.png"] = sections_stress(loaded, load_n=load)
+        figures["sections_compression.png"] = sections_compression(loaded, load_n=load)
+        figures["sections_energy.png"] = sections_energy(loaded, load_n=load)
         figures["load_sharing.png"] = load_sharing(loaded)
     figures["stages.png"] = stage_bars(stages)
+    figures["endplates.png"] = endplate_profiles(stages)
+    figures["radiographs.png"] = radiograph_figure(stages)
     return figures

@@ -23,7 +23,9 @@ from vbsim.views.sections import (
     Plane,
     Section,
     cement,
+    compression,
     density,
+    energy,
     outline,
     section,
     von_mises,
@@ -31,7 +33,13 @@ from vbsim.views.sections import (
 from vbsim.views.stages import StageView
 from vbsim.views.style import CAP, FAINT, INK, new_figure, styled
 
-__all__ = ["sections_density", "sections_cement", "sections_stress"]
+__all__ = [
+    "sections_density",
+    "sections_cement",
+    "sections_stress",
+    "sections_compression",
+    "sections_energy",
+]
 
 FloatArray = NDArray[np.float64]
 Values = dict[tuple[int, Plane], FloatArray]
@@ -92,24 +100,57 @@ def sections_stress(stages: Sequence[StageView], *, load_n: float) -> Figure:
     load_n : float
         Axial force to which every response is scaled, N.
     """
+    label, line = f"von Mises stress (MPa) at {load_n:.0f} N", "#7fe3ff"
+    return _loaded_figure(stages, von_mises, load_n, label, mpl.colormaps["magma"], line)
 
-    def stress(stage: StageView, plane: Plane) -> FloatArray:
+
+def sections_compression(stages: Sequence[StageView], *, load_n: float) -> Figure:
+    """Return sections of the largest compressive principal stress by stage at one load.
+
+    Parameters
+    ----------
+    stages, load_n
+        As for `sections_stress`.
+    """
+    label = f"largest compressive stress (MPa) at {load_n:.0f} N"
+    return _loaded_figure(stages, compression, load_n, label, mpl.colormaps["magma"], "#7fe3ff")
+
+
+def sections_energy(stages: Sequence[StageView], *, load_n: float) -> Figure:
+    """Return sections of the strain energy density by stage at one load.
+
+    Parameters
+    ----------
+    stages, load_n
+        As for `sections_stress`.
+    """
+    label = f"strain energy density (kJ/m³) at {load_n:.0f} N"
+    return _loaded_figure(stages, energy, load_n, label, mpl.colormaps["cividis"], "#ff9d4d")
+
+
+def _loaded_figure(
+    stages: Sequence[StageView],
+    of: Callable[..., FloatArray],
+    load_n: float,
+    label: str,
+    colours: Colormap,
+    line: str,
+) -> Figure:
+    """Draw a field of the loaded stages on one logarithmic scale."""
+
+    def at_load(stage: StageView, plane: Plane) -> FloatArray:
         response = stage.response
         require(response is not None, f"stage {stage.name}", None, "solved before it is drawn")
         assert response is not None
-        return von_mises(stage.specimen, response, plane, scale=load_n / response.force_n)
+        return of(stage.specimen, response, plane, scale=load_n / response.force_n)
 
-    values = _values(stages, stress)
+    values = _values(stages, at_load)
     high = _percentile(values, 99.0)
     low, high = _round_ends(max(_percentile(values, 3.0), high / _STRESS_RANGE), high)
-    scale = _Scale(
-        f"von Mises stress (MPa) at {load_n:.0f} N",
-        LogNorm(low, max(high, 2.0 * low)),
-        mpl.colormaps["magma"],
-        "#7fe3ff",
-        "both",
-    )
-    return _figure(stages, values, scale)
+    # A traction has no logarithm: it counts as less than the least.
+    values = {key: np.where(found <= 0.0, 0.5 * low, found) for key, found in values.items()}
+    norm = LogNorm(low, max(high, 2.0 * low))
+    return _figure(stages, values, _Scale(label, norm, colours, line, "both"))
 
 
 def _values(stages: Sequence[StageView], of: Callable[[StageView, Plane], FloatArray]) -> Values:

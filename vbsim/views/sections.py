@@ -25,6 +25,8 @@ __all__ = [
     "density",
     "cement",
     "von_mises",
+    "compression",
+    "energy",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -152,14 +154,49 @@ def von_mises(
     scale : float
         Factor on the load of the response.
     """
+    _, stress = _loaded(specimen, response, plane)
+    return abs(scale) * _in_body(recovery.von_mises(stress), specimen, plane)
+
+
+def compression(
+    specimen: Specimen, response: Response, plane: Plane, *, scale: float = 1.0
+) -> FloatArray:
+    """Return the largest compressive principal stress in a plane, MPa; NaN outside the body.
+
+    Positive where the most compressive principal stress is compressive. Parameters as for
+    `von_mises`.
+    """
+    _, stress = _loaded(specimen, response, plane)
+    xx, yy, zz, yz, xz, xy = np.moveaxis(stress * scale, -1, 0)
+    tensor = np.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], axis=-1).reshape(*xx.shape, 3, 3)
+    return _in_body(-np.linalg.eigvalsh(tensor)[..., 0], specimen, plane)
+
+
+def energy(
+    specimen: Specimen, response: Response, plane: Plane, *, scale: float = 1.0
+) -> FloatArray:
+    """Return the strain energy density in a plane, kJ/m3 (= N mm per 1000 mm3); NaN outside.
+
+    Parameters as for `von_mises`.
+    """
+    strain, stress = _loaded(specimen, response, plane)
+    density_mpa = scale**2 * recovery.energy_density(strain, stress)
+    return _in_body(1000.0 * density_mpa, specimen, plane)
+
+
+def _loaded(specimen: Specimen, response: Response, plane: Plane) -> tuple[FloatArray, FloatArray]:
+    """Return strain and stress of the two voxel layers next to a plane."""
     cells, points = _layers(specimen, plane), _layers(specimen, plane, of_points=True)
     field = specimen.materials
     part = StiffnessField(field.units, field.moduli[(slice(None), *cells)])
     grid = VoxelGrid(part.shape, specimen.domain.spacing_mm)
     strain = recovery.strain(response.displacement_mm[(slice(None), *points)], grid)
-    stress = recovery.von_mises(recovery.stress(strain, part))
-    weight = body_fraction(specimen)[cells]
-    return abs(scale) * _weighted_mean(stress, weight, plane)
+    return strain, recovery.stress(strain, part)
+
+
+def _in_body(values: FloatArray, specimen: Specimen, plane: Plane) -> FloatArray:
+    weight = body_fraction(specimen)[_layers(specimen, plane)]
+    return _weighted_mean(values, weight, plane)
 
 
 def _saturation(specimen: Specimen) -> FloatArray:
