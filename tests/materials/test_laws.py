@@ -7,8 +7,9 @@ import pytest
 
 from vbsim.kernels import constitutive
 from vbsim.kernels.constitutive import slots
+from vbsim.materials.density_modulus import transverse_unit
 from vbsim.materials.field import lame, membrane_xy
-from vbsim.materials.laws import Elastic, Quadric, Softening, Surface
+from vbsim.materials.laws import Crushable, Elastic, Quadric, Softening, Surface, crushing
 
 SEED = 3
 E, NU, STRENGTH = 200.0, 0.3, 1.5
@@ -34,6 +35,14 @@ LAWS = {
         STRENGTH,
         Surface((0.55, 0.55, 1.0), (0.4, 0.4, 0.67), (0.4, 0.4, 0.3)),
     ),
+    "crushable": Crushable(isotropic(), STRENGTH, crushing("trabecular")),
+    "crushable, transversely isotropic": Crushable(
+        E * np.array([transverse_unit("kopperdahl_power").mean]),
+        STRENGTH,
+        crushing("shell").model_copy(update={"relaxation_s": 0.5}),
+    ),
+    "cement": Crushable(isotropic(2200.0, 0.33), 90.0, crushing("cement")),
+    "brittle cement": Crushable(isotropic(3000.0, 0.3), 20.0, crushing("brittle_cement")),
     "membrane": Quadric(np.array([membrane_xy(0.3).mean]) * 1000.0, 45.0),
 }
 
@@ -41,7 +50,7 @@ LAWS = {
 class Point:
     """One point with a law, stepped through deformation gradients."""
 
-    def __init__(self, law: Elastic | Quadric) -> None:
+    def __init__(self, law: Crushable | Elastic | Quadric) -> None:
         self.law, self.params = law.code, law.rows()[0]
         self.state = np.zeros(max(law.n_state, slots.OWN))
         self.across = 0.0

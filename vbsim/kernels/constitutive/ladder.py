@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from vbsim.kernels import kernel
-from vbsim.kernels.constitutive import elastic, quadric
+from vbsim.kernels.constitutive import crushable, elastic, quadric
 
-__all__ = ["ELASTIC", "SAINT_VENANT", "QUADRIC", "respond"]
+__all__ = ["ELASTIC", "SAINT_VENANT", "QUADRIC", "CRUSHABLE", "respond"]
 
-ELASTIC, SAINT_VENANT, QUADRIC = 0, 1, 2
+ELASTIC, SAINT_VENANT, QUADRIC, CRUSHABLE = 0, 1, 2, 3
 
 
 @kernel
@@ -19,4 +19,6 @@ def respond(law, F, params, old, dt, P, A, new):
         return elastic.saint_venant(F, params, old, dt, P, A, new)
     if law == QUADRIC:
         return quadric.respond(F, params, old, dt, P, A, new)
+    if law == CRUSHABLE:
+        return crushable.respond(F, params, old, dt, P, A, new)
     return 2

@@ -5,8 +5,9 @@ function in `kernels.constitutive` and one rung of its ladder. Stresses are thos
 itself; how much of a voxel it fills is the business of `materials.constituents`.
 """
 
+from vbsim.materials.laws.crushable import Crushable, Crushing, crushing
 from vbsim.materials.laws.elastic import Elastic
 from vbsim.materials.laws.law import Law
 from vbsim.materials.laws.quadric import Quadric, Softening, Surface
 
-__all__ = ["Law", "Elastic", "Quadric", "Softening", "Surface"]
+__all__ = ["Law", "Elastic", "Quadric", "Softening", "Surface", "Crushable", "Crushing", "crushing"]
