@@ -43,7 +43,7 @@ class Mesh:
     Examples
     --------
     >>> cube = Mesh(np.mgrid[0:2, 0:2, 0:2].reshape(3, -1).T, [[0, 4, 6, 2, 1, 5, 7, 3]])
-    >>> float(cube.volumes()[0])
+    >>> round(float(cube.volumes()[0]), 12)
     1.0
     """
 
