@@ -87,8 +87,10 @@ class PlatenProblem:
         Its preconditioner.
     dropped : Dropped
         What does not join them.
-    box : tuple of slice
-        Cells (z, y, x) around what joins them; the operator's layout counts from there.
+    box, point_box : tuple of slice
+        Cells and points (z, y, x) around what joins them; the operator's layout counts from there.
+    ends : tuple of (n,) int array
+        Compact indices of the points on the lower and upper platen.
 
     Raises
     ------
@@ -107,8 +109,8 @@ class PlatenProblem:
         solid = np.asarray(body.materials.moduli.any(axis=0))
         carrying, self.dropped = _joined(solid, lower, upper)
         self.box = _bounding_box(carrying)
-        self._point_box = tuple(slice(part.start, part.stop + 1) for part in self.box)
-        lower, upper = lower[self._point_box], upper[self._point_box]
+        self.point_box = tuple(slice(part.start, part.stop + 1) for part in self.box)
+        lower, upper = lower[self.point_box], upper[self.point_box]
         moduli = body.materials.moduli[(slice(None), *self.box)].astype(np.float32)
         if self.dropped.n_parts:
             moduli *= carrying[self.box]
@@ -128,7 +130,7 @@ class PlatenProblem:
         )
         mark_active(layout, flags)
         self.multigrid = Multigrid(self.operator, moduli, flags)
-        self._ends = (self._nodes(lower), self._nodes(upper))
+        self.ends = (self._nodes(lower), self._nodes(upper))
         self._pivot_mm = body.ends.pivot_mm
 
     def _nodes(self, points: BoolArray) -> NDArray[np.int64]:
@@ -144,7 +146,7 @@ class PlatenProblem:
         out: FloatArray = np.empty((2, layout.n_points))
         _, y, x = layout.index()
         for target, index, k in ((out[0], x, 0), (out[1], y, 1)):
-            axis = self._grid.faces_local()[k][self._point_box[2 - k]] - self._pivot_mm[k]
+            axis = self._grid.faces_local()[k][self.point_box[2 - k]] - self._pivot_mm[k]
             np.take(axis, index, out=target)
         return out
 
@@ -173,7 +175,7 @@ class PlatenProblem:
         """
         h_z = self._grid.spacing_mm[2]
         x = np.zeros(self.operator.shape)
-        upper = self._ends[1]
+        upper = self.ends[1]
         x[2, upper] = self.descent(motion, upper) * h_z
         size = solver.load_norm(x)
         if start_mm is None:
@@ -196,7 +198,7 @@ class PlatenProblem:
 
     def _start_from(self, start_mm: FloatArray, x: FloatArray) -> None:
         """Put the free components of a displacement of the whole grid into a covariant vector."""
-        box = np.ascontiguousarray(start_mm[(slice(None), *self._point_box)])
+        box = np.ascontiguousarray(start_mm[(slice(None), *self.point_box)])
         start = self.operator.layout.compact(box)
         start *= np.array(self._grid.spacing_mm)[:, None]
         np.copyto(x, start, where=self.operator.dinv > 0)
@@ -213,16 +215,16 @@ class PlatenProblem:
         """
         self.operator.reactions(field, force)
         h = np.array(self._grid.spacing_mm)
-        return np.array([h * force[:, nodes].sum(axis=1) for nodes in self._ends])
+        return np.array([h * force[:, nodes].sum(axis=1) for nodes in self.ends])
 
     def _moments(self, force: FloatArray) -> FloatArray:
         """Return the moments of the platens' forces about the pivot over the height, (2, 3), N."""
         spacing = np.array(self._grid.spacing_mm)
         n_z = self.operator.layout.shape[0]
-        base = self._grid.faces_local()[2][self._point_box[0].start] - self._pivot_mm[2]
+        base = self._grid.faces_local()[2][self.point_box[0].start] - self._pivot_mm[2]
         plane = self.operator.layout.points.plane
         moments = []
-        for nodes in self._ends:
+        for nodes in self.ends:
             z = base + spacing[2] * (np.searchsorted(plane, nodes, side="right") - 1)
             arms = np.stack([*self._arms[:, nodes], z], axis=1)
             moments.append(np.cross(arms, spacing * force[:, nodes].T).sum(axis=0))
@@ -236,7 +238,7 @@ class PlatenProblem:
         stiffness = np.zeros((3, 3))
         reactions = np.zeros((3, 2, 6))
         displacement = np.zeros((3, 3, *self._grid.point_shape))
-        upper = self._ends[1]
+        upper = self.ends[1]
         for j, field in enumerate(fields):
             reactions[j, :, :3] = self.reactions(field, force)
             reactions[j, :, 3:] = self._moments(force)
@@ -244,7 +246,7 @@ class PlatenProblem:
             for i in range(len(fields)):
                 stiffness[i, j] = along @ self.descent(i, upper)
             self.to_mm(field)
-            box = displacement[j][(slice(None), *self._point_box)]
+            box = displacement[j][(slice(None), *self.point_box)]
             runs.expand(field, self.operator.layout.points, box)
         stiffness = 0.5 * (stiffness + stiffness.T)
         return PlatenModes(

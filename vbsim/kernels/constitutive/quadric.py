@@ -228,9 +228,8 @@ def respond(F, params, old, dt, P, A, new):
     left = 1.0 - damage
     new[DAMAGE] = damage
     s = stress(p[0:9], e)
-    # What damage takes at a given strain is dissipated too.
-    lost = 0.5 * (damage - old[DAMAGE]) * _dot(s, e)
-    new[DISSIPATED] = old[DISSIPATED] + max(lost, 0.0)
+    # What damage takes from the elastic energy is dissipated too.
+    more = 0.5 * max(damage - old[DAMAGE], 0.0)
     y = _surface(p, s)[0]
     Y = _strength(p, kappa, softened)[0]
     if y <= Y:
@@ -245,13 +244,14 @@ def respond(F, params, old, dt, P, A, new):
         )
         spread_stress(_plus((0.0, 0.0, 0.0, 0.0, 0.0, 0.0), s, left), P)
         spread_tangent(_scaled(rows, left), A)
+        new[DISSIPATED] = old[DISSIPATED] + more * _dot(s, e)
         return 0
     elastic, s, grown, found = _project(p, e, kappa, softened)
     if not found:
         return 1
     Y, slope = _strength(p, kappa + grown, softened)
     new[INELASTIC] = kappa + grown
-    new[DISSIPATED] += left * Y * grown
+    new[DISSIPATED] = old[DISSIPATED] + left * Y * grown + more * _dot(s, elastic)
     for i in range(6):
         new[OWN + i] = old[OWN + i] + (e[i] - elastic[i])
     spread_stress(_plus((0.0, 0.0, 0.0, 0.0, 0.0, 0.0), s, left), P)

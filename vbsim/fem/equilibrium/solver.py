@@ -1,0 +1,520 @@
+"""Non-linear equilibrium: a body with laws led along a path of platen motions and forces.
+
+Total Lagrangian on the regular grid, Newton's method with conjugate gradients (Eisenstat & Walker
+1996, doi 10.1137/0917003, for their tolerance), an energy line search, steps that adapt and step
+back, softening by the averaged state of the step before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vbsim.checks import require
+from vbsim.fem.equilibrium.averaging import Averaging
+from vbsim.fem.equilibrium.body import InelasticBody
+from vbsim.fem.equilibrium.controls import Control, Controlled, Leg, Status, Step
+from vbsim.fem.equilibrium.krylov import Extended, conjugate_gradients, inner, platen_sums
+from vbsim.fem.equilibrium.state import BodyState
+from vbsim.fem.krylov import ConjugateGradients
+from vbsim.fem.layout import Team
+from vbsim.fem.loads import Lateral
+from vbsim.fem.problem import Solid
+from vbsim.kernels.constitutive import slots
+from vbsim.materials.constituents import Constituents
+
+__all__ = ["Equilibrium", "EquilibriumSettings"]
+
+FloatArray = NDArray[np.float64]
+
+_MOTIONS = 3
+# Fields that follow the platen only precondition and predict: two digits are plenty.
+_FIELD_TOLERANCE, _FIELD_LIMIT = 1e-2, 60
+# Largest and smallest Krylov tolerance of a Newton step; a fixed one where quadratic convergence
+# is to be seen.
+_LOOSE, _TIGHT = 0.1, 1e-3
+# A line search ends once the slope along the step has fallen to this share (Crisfield 1991).
+_SLOPE = 0.8
+_SEARCHES = 3
+# Steps grow after quick convergence and shrink after slow or none.
+_QUICK, _SLOW, _GROW, _SHRINK, _BACK = 5, 9, 1.5, 0.6, 0.4
+# A cavity of given volume: stiffness such that 1 MPa changes the volume by 1e-4 of itself.
+_STIFF = 1e4
+
+
+class EquilibriumSettings(NamedTuple):
+    """How to find equilibrium.
+
+    Attributes
+    ----------
+    tolerance : float
+        Norm of the forces out of balance / norm of the platens' forces.
+    averaging_mm : float
+        Standard deviation of the Gaussian over which internal variables are averaged before they
+        soften; 0 for none (results then depend on the grid).
+    max_newton : int
+        Newton iterations before a step is tried again, smaller.
+    max_krylov : int
+        Conjugate gradient iterations of one Newton iteration.
+    max_steps : int
+        Steps of one leg.
+    smallest : float
+        Smallest share of a leg; a step that fails with it ends the leg.
+    krylov_tolerance : float or None
+        Fixed tolerance of the linear solves; by default as loose as Newton's progress allows.
+    threads : int or None
+        Threads; results do not depend on it.
+    """
+
+    tolerance: float = 1e-4
+    averaging_mm: float = 0.0
+    max_newton: int = 14
+    max_krylov: int = 200
+    max_steps: int = 400
+    smallest: float = 1e-4
+    krylov_tolerance: float | None = None
+    threads: int | None = 1
+
+
+class _Point(NamedTuple):
+    """One trial of an equilibrium."""
+
+    u: FloatArray
+    motion: FloatArray
+
+
+class Equilibrium:
+    """A body with laws between two platens, at rest or in a given state; `run` leads it on.
+
+    The upper platen has three motions about the load line (mm downwards, tilts about x and y in
+    rad, as the linear modes), of which each is either prescribed or follows from its force. A
+    cavity, if given, has a volume and a pressure in the same way.
+
+    Parameters
+    ----------
+    body : Solid
+        ``domain``, ``materials`` (linear stiffness) and ``ends``: a potted specimen or a block.
+    constituents : Constituents
+        What its voxels are made of.
+    lateral : {"held", "sliding", "lower_held", "upper_held"}
+        Whether platen points are held sideways.
+    load_line_mm : tuple of 2 float
+        Where axial force acts, from the pivot (x, y), mm.
+    cavity : (n_z, n_y, n_x) float, optional
+        Part of each voxel that belongs to a cavity. Its voxels need a (soft) constituent.
+    state : BodyState, optional
+        Where to start from; by default the body is new, undeformed and free of stress.
+    settings : EquilibriumSettings
+        Accuracy, averaging, limits.
+
+    Attributes
+    ----------
+    history : list of Step
+        Every equilibrium found, in order.
+
+    Examples
+    --------
+    Overload, unload to 50 N and reload, guided::
+
+        test = Equilibrium(specimen, constituents)
+        test.run(Leg("load", move(2.0)))
+        test.run(Leg("unload", load(50.0)))
+        test.run(Leg("reload", move(3.0)))
+        specimen = replace(specimen, state=test.state())
+    """
+
+    def __init__(
+        self,
+        body: Solid,
+        constituents: Constituents,
+        *,
+        lateral: Lateral = "held",
+        load_line_mm: tuple[float, float] = (0.0, 0.0),
+        cavity: FloatArray | None = None,
+        state: BodyState | None = None,
+        settings: EquilibriumSettings | None = None,
+    ) -> None:
+        self.settings = settings or EquilibriumSettings()
+        team = Team(self.settings.threads)
+        self.body = InelasticBody(body, constituents, lateral, team, cavity=cavity)
+        self.history: list[Step] = []
+        self._platen = self._platen_fields(load_line_mm)
+        self._fields = self._following_fields(load_line_mm)
+        self._platen_norms = np.sqrt([inner(field, field) for field in self._platen])
+        entries = self.body.entries
+        h_x, h_y, h_z = (self.settings.averaging_mm / h for h in body.domain.spacing_mm)
+        self._averaging = Averaging(
+            constituents.cell[entries],
+            constituents.part[entries],
+            constituents.weight[entries],
+            body.domain.shape,
+            (h_z, h_y, h_x),
+        )
+        self.u = np.zeros(self.body.free.shape)
+        self.motion = np.zeros(_MOTIONS)
+        self.pressure, self.time, self.work = 0.0, 0.0, 0.0
+        self._scale = 0.0
+        self._last: tuple[float, FloatArray, FloatArray] | None = None
+        self._multigrid = self.body.problem.multigrid
+        self._gradient = np.zeros_like(self.u) if self.body.has_cavity else np.zeros((3, 0))
+        if state is not None:
+            self._start_from(state)
+        self._force = np.zeros_like(self.u)
+        self.body.forces(self.u, 0.0, self.pressure, self._force)
+        self._reaction = platen_sums(self._platen, self._force)
+        self._volume = self._cavity_volume(self.u)
+
+    def _platen_fields(self, load_line_mm: tuple[float, float]) -> FloatArray:
+        """Return the covariant displacement of the platen's points in its motions, (3, 3, N)."""
+        problem, shape = self.body.problem, self.body.free.shape
+        upper = problem.ends[1]
+        fields = np.zeros((_MOTIONS, *shape))
+        for motion, field in enumerate(fields):
+            field[2, upper] = problem.descent(motion, upper) * self.body.spacing_mm[2]
+        return _about(fields, load_line_mm)
+
+    def _following_fields(self, load_line_mm: tuple[float, float]) -> FloatArray:
+        """Return the platen's motions with the elastic body following, (3, 3, N)."""
+        problem = self.body.problem
+        solver = ConjugateGradients(problem.operator, problem.multigrid)
+        fields = [
+            problem.solve(solver, motion, tolerance=_FIELD_TOLERANCE, limit=_FIELD_LIMIT)[0]
+            for motion in range(_MOTIONS)
+        ]
+        return _about(np.array(fields), load_line_mm)
+
+    def _start_from(self, state: BodyState) -> None:
+        self.u = self.body.take_state(state)
+        self.motion = np.array(state.motion, dtype=np.float64)
+        self.pressure, self.time, self.work = state.pressure_mpa, state.time_s, state.work_n_mm
+
+    # Results -------------------------------------------------------------------------------------
+
+    def displacement_mm(self) -> FloatArray:
+        """Return the displacement of every point of the grid, (3, n_z + 1, n_y + 1, n_x + 1)."""
+        return self.body.spread(self.u / self.body.spacing_mm[:, None])
+
+    def state(self) -> BodyState:
+        """Return all that another `Equilibrium` on the same grid needs to go on from here."""
+        body = self.body
+        return BodyState(
+            self.displacement_mm(),
+            body.spread(body.offset),
+            body.resisting_field(),
+            body.state_rows(),
+            self.motion.copy(),
+            self.pressure,
+            self.time,
+            self.work,
+        )
+
+    @property
+    def reaction(self) -> FloatArray:
+        """Force (N) and moments (N mm) of the upper platen about the load line, (3,)."""
+        return self._reaction.copy()
+
+    @property
+    def cavity_mm3(self) -> float:
+        """Volume of the cavity, mm3."""
+        return self._volume
+
+    # Path ----------------------------------------------------------------------------------------
+
+    def run(self, leg: Leg, *, progress: Callable[[Step], None] | None = None) -> Status:
+        """Lead the body along a leg; the history grows by its steps.
+
+        The body stands at the last equilibrium found, whatever the status.
+        """
+        controls = (leg.axial, leg.tilt_x, leg.tilt_y)
+        begins = [
+            m if c.given is Controlled.MOTION else r
+            for c, m, r in zip(controls, self.motion, self._reaction, strict=True)
+        ]
+        ends = [b if c.target is None else c.target for c, b in zip(controls, begins, strict=True)]
+        cavity = self._cavity_path(leg.cavity)
+        task = _Task(
+            leg,
+            np.array(begins),
+            np.array(ends),
+            np.array([c.given is Controlled.FORCE for c in controls]),
+            cavity,
+        )
+        self._last = None
+        # What unloads does so with its full stiffness.
+        self.body.resist(np.ones_like(self.body.resisting), self.u)
+        taken: list[Step] = []
+        done, size = 0.0, min(leg.first, leg.largest)
+        while done < 1.0 - 1e-12:
+            if len(taken) == self.settings.max_steps:
+                return Status.TOO_MANY_STEPS
+            size = min(size, leg.largest)
+            if done + 1.0001 * size > 1.0:
+                size = 1.0 - done
+            step = self._try(task, done, done + size)
+            if step is None:
+                size *= _BACK
+                if size < self.settings.smallest:
+                    self._restore()
+                    return Status.STEP_TOO_SMALL
+                continue
+            done += size
+            size *= _GROW if step.newton <= _QUICK else _SHRINK if step.newton > _SLOW else 1.0
+            taken.append(step)
+            self.history.append(step)
+            if progress is not None:
+                progress(step)
+            if leg.stop is not None and leg.stop(taken):
+                return Status.STOPPED
+        return Status.DONE
+
+    def _cavity_path(self, control: Control | None) -> tuple[bool, float, float]:
+        """Return whether the cavity's volume is given, and its value at begin and end."""
+        if control is None:
+            return False, self.pressure, self.pressure
+        require(self.body.has_cavity, "cavity", control, "left out in a body without a cavity")
+        is_volume = control.given is Controlled.MOTION
+        begin = self._volume if is_volume else self.pressure
+        return is_volume, begin, begin if control.target is None else control.target
+
+    def _try(self, task: _Task, start: float, stop: float) -> Step | None:
+        """Find the equilibrium at a point of the leg and commit it; None if there is none."""
+        wanted = task.begin + stop * (task.end - task.begin)
+        point = self._predict(task, start, stop, wanted)
+        dt = (stop - start) * task.leg.duration_s
+        found = _Newton(self, task, wanted, stop, dt).run(point)
+        if found is None:
+            return None
+        return self._commit(task, stop - start, dt, found)
+
+    def _predict(self, task: _Task, start: float, stop: float, wanted: FloatArray) -> _Point:
+        """Return where the last step, or elasticity, leads."""
+        if self._last is not None:
+            size, du, dmotion = self._last
+            share = (stop - start) / size
+            u, motion = self.u + share * du, self.motion + share * dmotion
+        else:
+            u, motion = self.u.copy(), self.motion.copy()
+        # Prescribed motions are met exactly, whatever was extrapolated.
+        for j in np.flatnonzero(~task.by_force):
+            missing = wanted[j] - motion[j]
+            u += missing * self._fields[j]
+            motion[j] = wanted[j]
+        return _Point(u, motion)
+
+    def _commit(self, task: _Task, size: float, dt: float, found: _Found) -> Step:
+        body = self.body
+        reaction = platen_sums(self._platen, found.force)
+        volume = self._cavity_volume(found.u)
+        moved = found.motion - self.motion
+        self.work += float(0.5 * (reaction + self._reaction) @ moved)
+        self.work += 0.5 * (found.pressure + self.pressure) * (volume - self._volume)
+        n_yielding = body.n_yielding()
+        body.rows[...] = body.new
+        body.rows[:, slots.SOFTENING] = self._averaging(body.rows[:, slots.INELASTIC])
+        self._last = (size, found.u - self.u, moved)
+        self.u, self.motion = found.u, found.motion
+        self._reaction, self._volume, self.pressure = reaction, volume, found.pressure
+        self._scale = max(self._scale, found.scale)
+        self.time += dt
+        body.resist(body.ratio, self.u)
+        axial, tilt_x, tilt_y = (float(value) for value in self.motion)
+        force, moment_x, moment_y = (float(value) for value in reaction)
+        return Step(
+            leg=task.leg.name,
+            time_s=self.time,
+            axial_mm=axial,
+            tilt_x_rad=tilt_x,
+            tilt_y_rad=tilt_y,
+            force_n=force,
+            moment_x_n_mm=moment_x,
+            moment_y_n_mm=moment_y,
+            pressure_mpa=self.pressure,
+            cavity_mm3=volume,
+            work_n_mm=self.work,
+            dissipated_n_mm=body.dissipated_n_mm(),
+            newton=found.newton,
+            krylov=found.krylov,
+            residual=found.residual,
+            n_yielding=n_yielding,
+        )
+
+    def _restore(self) -> None:
+        """Evaluate the body where it stands, after steps that failed."""
+        self.body.forces(self.u, 0.0, self.pressure, self._force)
+        self.body.new[...] = self.body.rows
+
+    def _cavity_volume(self, u: FloatArray) -> float:
+        return self.body.cavity(u, self._gradient) if self.body.has_cavity else 0.0
+
+
+class _Task(NamedTuple):
+    """A leg with the values of its controls at both ends."""
+
+    leg: Leg
+    begin: FloatArray
+    end: FloatArray
+    by_force: NDArray[np.bool_]
+    cavity: tuple[bool, float, float]
+
+
+class _Found(NamedTuple):
+    """An equilibrium."""
+
+    u: FloatArray
+    motion: FloatArray
+    force: FloatArray
+    pressure: float
+    scale: float
+    newton: int
+    krylov: int
+    residual: float
+
+
+class _Out(NamedTuple):
+    """Forces out of balance at a trial."""
+
+    free: FloatArray
+    platen: FloatArray
+    pressure: float
+    norm: float
+    scale: float
+    refused: int
+
+
+class _Newton:
+    """Newton's method for one step."""
+
+    def __init__(
+        self, owner: Equilibrium, task: _Task, wanted: FloatArray, stop: float, dt: float
+    ) -> None:
+        self.owner, self.body, self.settings = owner, owner.body, owner.settings
+        self.by_force = np.flatnonzero(task.by_force)
+        self.wanted, self.dt = wanted[self.by_force], dt
+        self.is_volume, begin, end = task.cavity
+        self.cavity = begin + stop * (end - begin)
+        self.platen = owner._platen[self.by_force]
+        self.norms = owner._platen_norms[self.by_force]
+        self.force = np.zeros_like(owner.u)
+
+    def run(self, point: _Point) -> _Found | None:
+        """Return the equilibrium next to a point, or None if there is none to be found."""
+        u, motion = point
+        out = self._out_of_balance(u)
+        if out is None:
+            return None
+        precondition = self._preconditioner()
+        krylov, last, eta = 0, out.norm, _LOOSE
+        for newton in range(self.settings.max_newton + 1):
+            if out.norm <= self.settings.tolerance * out.scale:
+                residual = out.norm / out.scale if out.scale else 0.0
+                return _Found(
+                    u, motion, self.force, out.pressure, out.scale, newton, krylov, residual
+                )
+            if newton == self.settings.max_newton:
+                break
+            eta = self._forcing(eta, out, last, newton)
+            search = conjugate_gradients(
+                self.body, precondition, out.free.copy(), out.platen.copy(),
+                tolerance=eta, limit=self.settings.max_krylov,
+                stiff=self._stiff(),
+            )  # fmt: skip
+            krylov += search.iterations
+            last = out.norm
+            moved = self._searched(u, out, search.step)
+            if moved is None:
+                return None
+            share, out = moved
+            u = u + share * search.step
+            motion = motion + share * self._motion_of(search.step)
+        return None
+
+    def _forcing(self, eta: float, out: _Out, last: float, newton: int) -> float:
+        """Return the tolerance of the next linear solve."""
+        fixed = self.settings.krylov_tolerance
+        if fixed is not None:
+            return fixed
+        if newton == 0:
+            return _LOOSE
+        wanted = 0.9 * (out.norm / last) ** 2
+        if 0.9 * eta**2 > 0.1:
+            wanted = max(wanted, 0.9 * eta**2)
+        # no tighter than what the step still has to gain
+        left = 0.5 * self.settings.tolerance * out.scale / out.norm
+        return min(max(wanted, left, _TIGHT), _LOOSE)
+
+    def _out_of_balance(self, u: FloatArray) -> _Out | None:
+        """Evaluate a trial; None where a law found it too far away."""
+        owner = self.owner
+        pressure = self.cavity
+        if self.is_volume:
+            volume = self.body.cavity(u, owner._gradient)
+            pressure = _STIFF / self.cavity * (self.cavity - volume)
+        refused = self.body.forces(u, self.dt, pressure, self.force)
+        if refused or not np.isfinite(self.force).all():
+            return None
+        platen = self.wanted - platen_sums(self.platen, self.force)
+        free = np.where(self.body.free, -self.force, 0.0)
+        reaction = np.sqrt(max(inner(self.force, self.force) - inner(free, free), 0.0))
+        scale = max(owner._scale, reaction, *(np.abs(self.wanted) / self.norms), 0.0)
+        if pressure and self.body.has_cavity:
+            self.body.cavity(u, owner._gradient)
+            scale = max(scale, abs(pressure) * np.sqrt(inner(owner._gradient, owner._gradient)))
+        norm = float(np.sqrt(inner(free, free) + ((platen / self.norms) ** 2).sum()))
+        return _Out(free, platen, pressure, norm, float(scale), refused)
+
+    def _stiff(self) -> tuple[float, FloatArray] | None:
+        if not self.is_volume:
+            return None
+        return _STIFF / self.cavity, self.owner._gradient
+
+    def _preconditioner(self) -> Extended:
+        """Return the preconditioner with the present tangent."""
+        body = self.body
+        multigrid = body.preconditioner(body.ratio)
+        fields = self.owner._fields[self.by_force]
+        stiffness = np.zeros((len(fields), len(fields)))
+        product = np.zeros_like(self.force)
+        for i, field in enumerate(fields):
+            body.product(field, product)
+            stiffness[i] = platen_sums(fields, product)
+        stiffness = 0.5 * (stiffness + stiffness.T)
+        inverse = np.asarray(np.linalg.pinv(stiffness, hermitian=True))
+        return Extended(multigrid, self.platen, fields, inverse)
+
+    def _searched(self, u: FloatArray, out: _Out, step: FloatArray) -> tuple[float, _Out] | None:
+        """Return how much of a step to take, and the forces there."""
+        motion = self._motion_of(step)[self.by_force]
+        slope = inner(out.free, step) + float(out.platen @ motion)
+        share, tried = 1.0, None
+        for _ in range(_SEARCHES):
+            tried = self._out_of_balance(u + share * step)
+            if tried is None:
+                share *= 0.3
+                continue
+            now = inner(tried.free, step) + float(tried.platen @ motion)
+            if tried.norm < out.norm or abs(now) <= _SLOPE * abs(slope) or slope <= 0.0:
+                break
+            share *= min(max(slope / (slope - now), 0.1), 0.7) if now < 0 else 0.5
+            tried = self._out_of_balance(u + share * step)
+            if tried is not None:
+                break
+        return None if tried is None else (share, tried)
+
+    def _motion_of(self, step: FloatArray) -> FloatArray:
+        """Return the platen motion in a displacement, (3,): 0 where it is prescribed."""
+        motion = np.zeros(_MOTIONS)
+        if len(self.by_force):
+            platen = self.platen.reshape(len(self.by_force), -1)
+            gram = np.einsum("in,jn->ij", platen, platen)
+            motion[self.by_force] = np.linalg.solve(gram, platen_sums(self.platen, step))
+        return motion
+
+
+def _about(fields: FloatArray, load_line_mm: tuple[float, float]) -> FloatArray:
+    """Return motions about the pivot as motions about a load line."""
+    x, y = load_line_mm
+    axial, tilt_x, tilt_y = fields
+    return np.array([axial, tilt_x + y * axial, tilt_y - x * axial])

@@ -1,0 +1,399 @@
+r"""Inelastic part of a voxel body: one evaluation of its laws per cell, at the centre.
+
+The mean gradient of a trilinear cell is a sum over its corners, ``H[c, k] = sum_a s_k(a) u_c(a) /
+(4 h_c h_k)`` for a covariant displacement u (see `voxel`) and edges h. The laws' stress P does work
+against it alone, so a cell's forces are the transposed sums of ``V P[c, k] / (4 h_c h_k)``. What
+resists the bending modes is left to `voxel`, with the modulus that the caller gives.
+
+Only *active* cells appear here: those whose stress is more than linear elasticity. Their runs are
+parts of the body's runs; ``first`` counts active cells.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vbsim.kernels import kernel
+from vbsim.kernels.constitutive import ladder
+
+__all__ = ["N_PACKED", "Active", "evaluate", "multiply", "orthotropic", "cavity"]
+
+N_PACKED = 45
+"""Numbers of a symmetric 9 x 9 tangent, row by row from the diagonal."""
+
+
+class Active(NamedTuple):
+    """Active cells and their constituents.
+
+    Attributes
+    ----------
+    entry : (n_active + 1,) int64
+        First constituent of each cell.
+    law : (n,) int64
+        Rung of the ladder, per constituent.
+    weight : (n,) float64
+        Factor of its stress.
+    params : (n, n_params) float64
+        Its parameters.
+    birth : (n,) int64
+        Row of its reference gradient, or -1.
+    births : (m, 10) float64
+        Inverse of a reference gradient F0 row by row, then det F0.
+    share : (n_active,) float64
+        Part of the cell that belongs to the cavity.
+    """
+
+    entry: NDArray[np.int64]
+    law: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    params: NDArray[np.float64]
+    birth: NDArray[np.int64]
+    births: NDArray[np.float64]
+    share: NDArray[np.float64]
+
+
+@kernel
+def _gradient(u, a, b, c, d, scale, G):
+    """Set G to the mean displacement gradient of a cell whose lines begin at a, b, c, d."""
+    for k in range(3):
+        line = u[k]
+        a0, a1, b0, b1 = line[a], line[a + 1], line[b], line[b + 1]
+        c0, c1, d0, d1 = line[c], line[c + 1], line[d], line[d + 1]
+        near, far = (a1 - a0) + (c1 - c0), (b1 - b0) + (d1 - d0)
+        G[3 * k] = (near + far) * scale[3 * k]
+        low, top = (b0 + b1) - (a0 + a1), (d0 + d1) - (c0 + c1)
+        G[3 * k + 1] = (low + top) * scale[3 * k + 1]
+        below, above = (a0 + a1) + (b0 + b1), (c0 + c1) + (d0 + d1)
+        G[3 * k + 2] = (above - below) * scale[3 * k + 2]
+
+
+@kernel
+def _add(P, a, b, c, d, scale, volume, low, top, out):
+    """Add the forces of a gradient stress to the lower (if `low`) and upper points of a cell."""
+    for k in range(3):
+        line = out[k]
+        x = P[3 * k] * scale[3 * k] * volume
+        y = P[3 * k + 1] * scale[3 * k + 1] * volume
+        z = P[3 * k + 2] * scale[3 * k + 2] * volume
+        if low:
+            line[a] += -x - y - z
+            line[a + 1] += x - y - z
+            line[b] += -x + y - z
+            line[b + 1] += x + y - z
+        if top:
+            line[c] += -x - y + z
+            line[c + 1] += x - y + z
+            line[d] += -x + y + z
+            line[d + 1] += x + y + z
+
+
+@kernel
+def _cofactor(F, cof):
+    """Set `cof` to det(F) F^-T, the derivative of det F; return det F."""
+    cof[0] = F[4] * F[8] - F[5] * F[7]
+    cof[1] = F[5] * F[6] - F[3] * F[8]
+    cof[2] = F[3] * F[7] - F[4] * F[6]
+    cof[3] = F[2] * F[7] - F[1] * F[8]
+    cof[4] = F[0] * F[8] - F[2] * F[6]
+    cof[5] = F[1] * F[6] - F[0] * F[7]
+    cof[6] = F[1] * F[5] - F[2] * F[4]
+    cof[7] = F[2] * F[3] - F[0] * F[5]
+    cof[8] = F[0] * F[4] - F[1] * F[3]
+    return F[0] * cof[0] + F[1] * cof[1] + F[2] * cof[2]
+
+
+@kernel
+def _press(F, pressure, P, A, cof):
+    """Add a follower pressure in a cell: the energy ``-pressure det F``."""
+    _cofactor(F, cof)
+    for a in range(9):
+        P[a] -= pressure * cof[a]
+    # d cof_iJ / dF_kL = eps_ikm eps_JLN F_mN
+    for i in range(3):
+        for J in range(3):
+            for s in range(2):
+                k, m = ((i + 1) % 3, (i + 2) % 3) if s == 0 else ((i + 2) % 3, (i + 1) % 3)
+                for t in range(2):
+                    L, N = ((J + 1) % 3, (J + 2) % 3) if t == 0 else ((J + 2) % 3, (J + 1) % 3)
+                    sign = 1.0 if s == t else -1.0
+                    A[3 * i + J, 3 * k + L] -= pressure * sign * F[3 * m + N]
+
+
+@kernel
+def _born(law, F, params, birth, old, dt, P, A, new, work):
+    """Ask a law whose constituent is free of stress at F0: ``P = P(F F0^-1) F0^-T det F0``."""
+    Fe, Pe, Ae = work[0], work[1], work[2:11]
+    for i in range(3):
+        for J in range(3):
+            Fe[3 * i + J] = (
+                F[3 * i] * birth[J] + F[3 * i + 1] * birth[3 + J] + F[3 * i + 2] * birth[6 + J]
+            )
+    flag = ladder.respond(law, Fe, params, old, dt, Pe, Ae, new)
+    J0 = birth[9]
+    for i in range(3):
+        for J in range(3):
+            total = 0.0
+            for M in range(3):
+                total += Pe[3 * i + M] * birth[3 * J + M]
+            P[3 * i + J] = J0 * total
+            for k in range(3):
+                for L in range(3):
+                    total = 0.0
+                    for M in range(3):
+                        for N in range(3):
+                            total += Ae[3 * i + M, 3 * k + N] * birth[3 * J + M] * birth[3 * L + N]
+                    A[3 * i + J, 3 * k + L] = J0 * total
+    return flag
+
+
+@kernel
+def evaluate(
+    u,
+    cells,
+    start,
+    stop,
+    scale,
+    volume,
+    active,
+    resisting,
+    old,
+    new,
+    dt,
+    pressure,
+    out,
+    tangent,
+    ratio,
+):
+    """Add ``B^T (P - R H)`` of the active cells to point planes ``start <= z < stop``.
+
+    Parameters
+    ----------
+    u : (3, N) float64
+        Covariant displacement.
+    cells : Cells
+        Runs of active cells.
+    start, stop : int
+        Planes of points.
+    scale : (9,) float64
+        ``1 / (4 h_c h_k)``.
+    volume : float
+        Of a cell.
+    active : Active
+        Constituents.
+    resisting : (n_active, 9) float64
+        Orthotropic stiffness R against the mean strain that `voxel` has already counted.
+    old, new : (n, n_state) float64
+        State before and after.
+    dt : float
+        Time of the step, s.
+    pressure : float
+        Pressure in the cavity, MPa.
+    out : (3, N) float64
+        Forces, added to.
+    tangent : (n_active, 45) float32
+        Receives the symmetric part of ``dP/dF - R``.
+    ratio : (n_active,) float32
+        Receives the mean stiffness over that of the cell at rest; see `orthotropic_trace`.
+
+    Returns
+    -------
+    int
+        Cells in which a law found the step too large.
+    """
+    F, P, G = np.empty(9), np.empty(9), np.empty(9)
+    A, one_P, one_A = np.empty((9, 9)), np.empty(9), np.empty((9, 9))
+    work, cof = np.empty((11, 9)), np.empty(9)
+    refused = 0
+    n_z = cells.plane.shape[0] - 1
+    for z in range(max(start - 1, 0), min(stop, n_z)):
+        low, top = z >= start, z + 1 < stop
+        for run in range(cells.plane[z], cells.plane[z + 1]):
+            lines = cells.lines[run]
+            for i in range(cells.length[run]):
+                at = cells.first[run] + i
+                a, b, c, d = lines[0] + i, lines[1] + i, lines[2] + i, lines[3] + i
+                _gradient(u, a, b, c, d, scale, G)
+                F[:] = G
+                F[0] += 1.0
+                F[4] += 1.0
+                F[8] += 1.0
+                P[:] = 0.0
+                A[:] = 0.0
+                for j in range(active.entry[at], active.entry[at + 1]):
+                    if active.birth[j] >= 0:
+                        birth = active.births[active.birth[j]]
+                        flag = _born(
+                            active.law[j], F, active.params[j], birth, old[j], dt, one_P, one_A,
+                            new[j], work,
+                        )  # fmt: skip
+                    else:
+                        flag = ladder.respond(
+                            active.law[j], F, active.params[j], old[j], dt, one_P, one_A, new[j]
+                        )
+                    if flag != 0:
+                        refused += 1
+                    weight = active.weight[j]
+                    for k in range(9):
+                        P[k] += weight * one_P[k]
+                        for m in range(9):
+                            A[k, m] += weight * one_A[k, m]
+                ratio[at] = (
+                    A[0, 0] + A[4, 4] + A[8, 8]
+                    + 0.25 * (A[5, 5] + A[7, 7] + 2.0 * A[5, 7])
+                    + 0.25 * (A[2, 2] + A[6, 6] + 2.0 * A[2, 6])
+                    + 0.25 * (A[1, 1] + A[3, 3] + 2.0 * A[1, 3])
+                )  # fmt: skip
+                if active.share[at] != 0.0 and pressure != 0.0:
+                    _press(F, pressure * active.share[at], P, A, cof)
+                _resist(G, resisting[at], P, A)
+                _pack(A, tangent[at])
+                _add(P, a, b, c, d, scale, volume, low, top, out)
+    return refused
+
+
+@kernel
+def _resist(G, r, P, A):
+    """Take off an orthotropic stiffness against the small strain of a gradient."""
+    xx, yy, zz = G[0], G[4], G[8]
+    yz, xz, xy = r[6] * (G[5] + G[7]), r[7] * (G[2] + G[6]), r[8] * (G[1] + G[3])
+    P[0] -= r[0] * xx + r[3] * yy + r[4] * zz
+    P[4] -= r[3] * xx + r[1] * yy + r[5] * zz
+    P[8] -= r[4] * xx + r[5] * yy + r[2] * zz
+    P[5] -= yz
+    P[7] -= yz
+    P[2] -= xz
+    P[6] -= xz
+    P[1] -= xy
+    P[3] -= xy
+    A[0, 0] -= r[0]
+    A[4, 4] -= r[1]
+    A[8, 8] -= r[2]
+    A[0, 4] -= r[3]
+    A[4, 0] -= r[3]
+    A[0, 8] -= r[4]
+    A[8, 0] -= r[4]
+    A[4, 8] -= r[5]
+    A[8, 4] -= r[5]
+    for k, m, c in ((5, 7, 6), (2, 6, 7), (1, 3, 8)):
+        A[k, k] -= r[c]
+        A[m, m] -= r[c]
+        A[k, m] -= r[c]
+        A[m, k] -= r[c]
+
+
+@kernel
+def _pack(A, row):
+    """Store the symmetric part of a 9 x 9 matrix, row by row from the diagonal."""
+    at = 0
+    for k in range(9):
+        for m in range(k, 9):
+            row[at] = 0.5 * (A[k, m] + A[m, k])
+            at += 1
+
+
+@kernel
+def multiply(u, cells, start, stop, scale, volume, tangent, out):
+    """Add ``B^T D B u`` of the active cells to point planes ``start <= z < stop``.
+
+    `tangent` is (n_active, 45), as `evaluate` leaves it; see there for the rest.
+    """
+    G, S = np.empty(9), np.empty(9)
+    n_z = cells.plane.shape[0] - 1
+    for z in range(max(start - 1, 0), min(stop, n_z)):
+        low, top = z >= start, z + 1 < stop
+        for run in range(cells.plane[z], cells.plane[z + 1]):
+            lines = cells.lines[run]
+            for i in range(cells.length[run]):
+                row = tangent[cells.first[run] + i]
+                a, b, c, d = lines[0] + i, lines[1] + i, lines[2] + i, lines[3] + i
+                _gradient(u, a, b, c, d, scale, G)
+                _times(row, G, S)
+                _add(S, a, b, c, d, scale, volume, low, top, out)
+
+
+@kernel
+def _times(t, G, S):
+    """Set ``S = T G`` for a packed symmetric T."""
+    g0, g1, g2, g3, g4, g5, g6, g7, g8 = G[0], G[1], G[2], G[3], G[4], G[5], G[6], G[7], G[8]
+    S[0] = (
+        t[0] * g0 + t[1] * g1 + t[2] * g2 + t[3] * g3 + t[4] * g4
+        + t[5] * g5 + t[6] * g6 + t[7] * g7 + t[8] * g8
+    )  # fmt: skip
+    S[1] = (
+        t[1] * g0 + t[9] * g1 + t[10] * g2 + t[11] * g3 + t[12] * g4
+        + t[13] * g5 + t[14] * g6 + t[15] * g7 + t[16] * g8
+    )  # fmt: skip
+    S[2] = (
+        t[2] * g0 + t[10] * g1 + t[17] * g2 + t[18] * g3 + t[19] * g4
+        + t[20] * g5 + t[21] * g6 + t[22] * g7 + t[23] * g8
+    )  # fmt: skip
+    S[3] = (
+        t[3] * g0 + t[11] * g1 + t[18] * g2 + t[24] * g3 + t[25] * g4
+        + t[26] * g5 + t[27] * g6 + t[28] * g7 + t[29] * g8
+    )  # fmt: skip
+    S[4] = (
+        t[4] * g0 + t[12] * g1 + t[19] * g2 + t[25] * g3 + t[30] * g4
+        + t[31] * g5 + t[32] * g6 + t[33] * g7 + t[34] * g8
+    )  # fmt: skip
+    S[5] = (
+        t[5] * g0 + t[13] * g1 + t[20] * g2 + t[26] * g3 + t[31] * g4
+        + t[35] * g5 + t[36] * g6 + t[37] * g7 + t[38] * g8
+    )  # fmt: skip
+    S[6] = (
+        t[6] * g0 + t[14] * g1 + t[21] * g2 + t[27] * g3 + t[32] * g4
+        + t[36] * g5 + t[39] * g6 + t[40] * g7 + t[41] * g8
+    )  # fmt: skip
+    S[7] = (
+        t[7] * g0 + t[15] * g1 + t[22] * g2 + t[28] * g3 + t[33] * g4
+        + t[37] * g5 + t[40] * g6 + t[42] * g7 + t[43] * g8
+    )  # fmt: skip
+    S[8] = (
+        t[8] * g0 + t[16] * g1 + t[23] * g2 + t[29] * g3 + t[34] * g4
+        + t[38] * g5 + t[41] * g6 + t[43] * g7 + t[44] * g8
+    )  # fmt: skip
+
+
+@kernel
+def orthotropic(u, cells, start, stop, scale, volume, constants, out):
+    """Take ``B^T R B u`` of an orthotropic R, (n_active, 9), off point planes; see `evaluate`."""
+    G, P, A = np.empty(9), np.empty(9), np.empty((9, 9))
+    n_z = cells.plane.shape[0] - 1
+    for z in range(max(start - 1, 0), min(stop, n_z)):
+        low, top = z >= start, z + 1 < stop
+        for run in range(cells.plane[z], cells.plane[z + 1]):
+            lines = cells.lines[run]
+            for i in range(cells.length[run]):
+                a, b, c, d = lines[0] + i, lines[1] + i, lines[2] + i, lines[3] + i
+                _gradient(u, a, b, c, d, scale, G)
+                P[:] = 0.0
+                _resist(G, constants[cells.first[run] + i], P, A)
+                _add(P, a, b, c, d, scale, volume, low, top, out)
+
+
+@kernel
+def cavity(u, cells, scale, volume, share, out):
+    """Return the volume of the cavity, and add its gradient to `out`.
+
+    The volume of a cell is ``det F`` at its centre times its volume at rest; a cell counts with its
+    `share`, (n_active,).
+    """
+    F, cof = np.empty(9), np.empty(9)
+    total = 0.0
+    for z in range(cells.plane.shape[0] - 1):
+        for run in range(cells.plane[z], cells.plane[z + 1]):
+            lines = cells.lines[run]
+            for i in range(cells.length[run]):
+                part = share[cells.first[run] + i]
+                if part == 0.0:
+                    continue
+                a, b, c, d = lines[0] + i, lines[1] + i, lines[2] + i, lines[3] + i
+                _gradient(u, a, b, c, d, scale, F)
+                F[0] += 1.0
+                F[4] += 1.0
+                F[8] += 1.0
+                total += part * volume * _cofactor(F, cof)
+                _add(cof, a, b, c, d, scale, part * volume, True, True, out)
+    return total
