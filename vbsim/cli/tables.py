@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from rich.table import Table
 
 from vbsim.study import Row
 from vbsim.study.forecast import Forecast
-from vbsim.study.results import NO_TEST
+from vbsim.study.wording import SHAPE, Sheet, sheets, shown_lines
 
 __all__ = ["study_tables", "forecast_table"]
 
@@ -18,118 +17,9 @@ _LABEL_WIDTH = (24, 48)
 _UNIT_WIDTH = 11
 
 
-class Line(NamedTuple):
-    """One line of a table.
-
-    Attributes
-    ----------
-    quantity : str
-        Name in the tidy table.
-    label : str
-        What a reader sees.
-    unit : str
-        Unit as shown.
-    factor : float
-        Shown value / stored value.
-    digits : int
-        Digits behind the point.
-    hidden_at_zero : bool
-        Leave the line out where every stage has 0.
-    """
-
-    quantity: str
-    label: str
-    unit: str
-    factor: float = 1.0
-    digits: int = 1
-    hidden_at_zero: bool = False
-
-
-SHAPE = (
-    Line("height_anterior", "Anterior height", "mm"),
-    Line("height_middle", "Middle height", "mm"),
-    Line("height_posterior", "Posterior height", "mm"),
-    Line("wedge_angle", "Wedge angle (+ short in front)", "deg"),
-    Line("genant_grade", "Genant grade", "", digits=0),
-    Line("height_lost_anterior", "Anterior height lost", "% of intact", digits=0),
-    Line("height_lost_middle", "Middle height lost", "% of intact", digits=0),
-    Line(
-        "height_restored_anterior_prescribed",
-        "Anterior height restored by posture (prescribed)",
-        "% of lost",
-        digits=0,
-    ),
-    Line(
-        "height_restored_middle_prescribed",
-        "Middle height restored by posture (prescribed)",
-        "% of lost",
-        digits=0,
-    ),
-    Line("cement_volume", "Cement", "ml"),
-    Line("filling_fraction", "Filling, of the body as it is now", "%"),
-    Line("filling_fraction_intact", "  of the intact body", "%"),
-    Line("cement_gap_superior", "Cement to upper endplate, gap", "mm"),
-    Line("cement_gap_inferior", "Cement to lower endplate, gap", "mm"),
-    Line("leak_margin_posterior_wall", "Cement to posterior wall (geometric)", "mm"),
-    Line("cement_left_share", "Cement on the left", "%", 100.0, 0),
-)
-
-COMPRESSION = (
-    Line("stiffness", "Stiffness, caps included", "kN/mm", 1e-3, 2),
-    Line("stiffness_restored", "  of intact", "%", digits=0),
-    Line("stiffness_endplate", "Stiffness, endplate to endplate", "kN/mm", 1e-3, 2),
-    Line("strength_estimate_crawford", "Strength, linear estimate (Crawford)", "kN", 1e-3, 2),
-    Line("strength_estimate_pistoia", "Strength, linear estimate (Pistoia)", "kN", 1e-3, 2),
-    Line("strength_estimate_yield", "Strength, linear estimate (yield strain)", "kN", 1e-3, 2),
-    Line("height_anterior_loaded", "Anterior height, standing", "mm", digits=2),
-    Line("height_middle_loaded", "Middle height, standing", "mm", digits=2),
-    Line("height_posterior_loaded", "Posterior height, standing", "mm", digits=2),
-    Line(
-        "height_restored_anterior_loaded",
-        "Anterior height restored, standing",
-        "% of lost",
-        digits=1,
-    ),
-    Line(
-        "height_restored_anterior_computed",
-        "  of which computed (elastic)",
-        "% of lost",
-        digits=1,
-    ),
-    Line("platen_tilt", "Tilt of the platen, standing", "deg", digits=3, hidden_at_zero=True),
-    Line("load_share_cement", "Load through cement at mid-height", "%", 100.0, 0, True),
-    Line("load_share_trabecular", "Load through trabecular bone", "%", 100.0, 0),
-    Line("load_share_shell", "Load through the shell", "%", 100.0, 0, True),
-    Line("endplate_stress_superior", "Stress under upper endplate, standing", "MPa", digits=2),
-    Line("endplate_stress_superior_change", "  change against intact", "%", digits=0),
-    Line("endplate_stress_inferior", "Stress above lower endplate, standing", "MPa", digits=2),
-    Line("endplate_stress_inferior_change", "  change against intact", "%", digits=0),
-)
-
-BENDING = (
-    Line("bending_stiffness", "Bending stiffness, caps included", "N m/deg", 1e-3, 2),
-    Line("bending_stiffness_vs_intact", "  of intact", "%", 100.0, 0),
-    Line("strain_energy", "Strain energy", "N mm"),
-)
-
-
 def study_tables(rows: Sequence[Row]) -> list[Table]:
     """Return one table for the shape and one for each test, stages as columns."""
-    stages = list(dict.fromkeys(row.stage for row in rows))
-    tests = list(dict.fromkeys((row.test, row.platen) for row in rows))
-    tables = []
-    for test, platen in tests:
-        values = {(r.stage, r.quantity): r.value for r in rows if r.test == test}
-        if test == NO_TEST:
-            tables.append(_table("Shape and filling, unloaded", SHAPE, stages, values))
-            continue
-        has_bending = any(quantity == "bending_stiffness" for _, quantity in values)
-        lines = BENDING if has_bending else COMPRESSION
-        title = f"{test.replace('_', ' ').capitalize()}, platen {platen.replace('_', ' ')}"
-        load = next((v for (_, q), v in values.items() if q == "standing_load"), None)
-        title += f"; standing means {load:.0f} N" if load is not None else ""
-        tables.append(_table(title, lines, stages, values))
-    return tables
+    return [_table(sheet) for sheet in sheets(rows)]
 
 
 def forecast_table(found: Forecast) -> Table:
@@ -139,32 +29,20 @@ def forecast_table(found: Forecast) -> Table:
         for stage in found.stages
         for name, (value, _) in stage.quantities.items()
     }
-    return _table("Before any load", SHAPE, [stage.name for stage in found.stages], values)
+    stages = tuple(stage.name for stage in found.stages)
+    return _table(Sheet("Before any load", stages, shown_lines(SHAPE, stages, values)))
 
 
-def _table(
-    title: str,
-    lines: Iterable[Line],
-    stages: Sequence[str],
-    values: dict[tuple[str, str], float],
-) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="italic")
+def _table(sheet: Sheet) -> Table:
+    table = Table(
+        title=sheet.title, title_justify="left", box=None, pad_edge=False, title_style="italic"
+    )
     # On a narrow terminal the words wrap, never the numbers or their heads.
     table.add_column("", min_width=_LABEL_WIDTH[0], max_width=_LABEL_WIDTH[1])
-    for stage in stages:
+    for stage in sheet.stages:
         head = stage.replace("_", " ")
         table.add_column(head, justify="right", no_wrap=True, min_width=len(head))
     table.add_column("unit", style="dim", no_wrap=True, min_width=_UNIT_WIDTH)
-    for line in lines:
-        found = [values.get((stage, line.quantity)) for stage in stages]
-        if any(value or (value == 0 and not line.hidden_at_zero) for value in found):
-            table.add_row(line.label, *(_shown(value, line) for value in found), line.unit)
+    for line, texts in sheet.lines:
+        table.add_row(line.label, *texts, line.unit)
     return table
-
-
-def _shown(value: float | None, line: Line) -> str:
-    if value is None:
-        return ""
-    text = f"{value * line.factor:.{line.digits}f}"
-    # A minus sign before nothing but zeros is noise.
-    return text.removeprefix("-") if not text.strip("-0.") else text
