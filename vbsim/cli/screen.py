@@ -118,7 +118,9 @@ def show(result: StudyResult) -> None:
         for warning in result.summary.get("warnings", ()):
             print(f"warning: {warning}", file=sys.stderr)
     console.print(f"\nEverything: {result.folder}{'  (from an earlier run)' * result.was_loaded}")
-    console.print("  measures.csv  fields/*.vti  geometry/*.vtp  figures/*.png  summary.json  provenance.json")
+    console.print(
+        "  measures.csv  fields/*.vti  geometry/*.vtp  figures/*.png  summary.json  provenance.json"
+    )
 
 
 def show_forecast(case: Case, found: Forecast) -> None:

@@ -28,7 +28,7 @@ from vbsim.specimen.layers import Layer, horizontality, stacked
 if TYPE_CHECKING:
     from vbsim.specimen.specimen import Specimen
 
-__all__ = ["compartment_fields", "stiffness_field"]
+__all__ = ["cemented_shares", "compartment_fields", "layered_cement", "stiffness_field"]
 
 FloatArray = NDArray[np.float64]
 
@@ -129,15 +129,28 @@ def _stack_cement(specimen: Specimen, basis: _Basis, parts: dict[str, FloatArray
     Between the two limits the factors are weighted by the squared z part of the surface's normal.
     """
     filled, free = _filled_fraction(specimen), _free_fraction(specimen)
-    cut = (filled > 0.0) & (free > 0.0)
+    cut, level = layered_cement(specimen)
     volumes = {"cement": filled[cut], "trabecular": free[cut]}
     factors = stacked(
         [Layer(volume, basis.c33(parts[name][:, cut])) for name, volume in volumes.items()]
     )
-    empty = np.prod([1.0 - np.clip(f.saturation, 0.0, 1.0) for f in specimen.fillings], axis=0)
-    level = horizontality(1.0 - empty, specimen.domain.spacing_mm)[cut]
     for name, factor in zip(volumes, factors, strict=True):
         parts[name][:, cut] *= 1.0 + level * (factor - 1.0)
+
+
+def layered_cement(specimen: Specimen) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Return the voxels that the surface of a cement cuts, and how horizontal it is in them.
+
+    Returns
+    -------
+    cut : (n_z, n_y, n_x) bool
+        Voxels with filled and free bone.
+    level : (n,) float
+        Squared z part of the surface's normal: 1 where filled and free bone are layers across z.
+    """
+    cut = (_filled_fraction(specimen) > 0.0) & (_free_fraction(specimen) > 0.0)
+    empty = np.prod([1.0 - np.clip(f.saturation, 0.0, 1.0) for f in specimen.fillings], axis=0)
+    return cut, horizontality(1.0 - empty, specimen.domain.spacing_mm)[cut]
 
 
 def _stack_endplate(specimen: Specimen, basis: _Basis, parts: dict[str, FloatArray]) -> None:
@@ -170,7 +183,7 @@ def _side_by_side(specimen: Specimen, basis: _Basis) -> Iterator[tuple[str, Floa
     """Yield (compartment, moduli of its share of every voxel on each unit, MPa)."""
     bone, tissue = specimen.bone, specimen.tissue
     modulus = bone.youngs_modulus_mpa(specimen.vbmd_intact_mg_cm3) * specimen.integrity
-    shares = _cemented_shares(specimen)
+    shares = cemented_shares(specimen)
     bond = _bond(specimen)
     yield "trabecular", _spread(_free_fraction(specimen) * modulus * bond, basis.trabecular)
     shell = basis.isotropic(bone.shell_modulus_mpa, bone.shell_poisson)
@@ -206,24 +219,24 @@ def _cement_part(specimen: Specimen, basis: _Basis, shares: list[_Share]) -> Flo
 
 def _free_fraction(specimen: Specimen) -> FloatArray:
     """Return bone that no filling has taken / voxel volume."""
-    free = 1.0 - sum((share.bone for share in _cemented_shares(specimen)), np.zeros(1))
+    free = 1.0 - sum((share.bone for share in cemented_shares(specimen)), np.zeros(1))
     return np.asarray(specimen.tissue.trabecular * np.maximum(free, 0.0))
 
 
 def _filled_fraction(specimen: Specimen) -> FloatArray:
     """Return filled bone and filled clefts / voxel volume."""
-    taken = sum((share.bone for share in _cemented_shares(specimen)), np.zeros(1))
+    taken = sum((share.bone for share in cemented_shares(specimen)), np.zeros(1))
     return np.asarray(specimen.tissue.trabecular * taken + _filled_cleft(specimen))
 
 
 def _filled_cleft(specimen: Specimen) -> FloatArray:
     if specimen.void is None:
         return np.zeros(specimen.domain.shape)
-    taken = sum((share.cleft for share in _cemented_shares(specimen)), np.zeros(1))
+    taken = sum((share.cleft for share in cemented_shares(specimen)), np.zeros(1))
     return np.asarray(specimen.void * taken)
 
 
-def _cemented_shares(specimen: Specimen) -> list[_Share]:
+def cemented_shares(specimen: Specimen) -> list[_Share]:
     """Return what each filling has taken; a later one finds only what the earlier ones left."""
     shares, bone_left, cleft_left = [], np.ones(1), np.ones(1)
     for filling in specimen.fillings:
