@@ -11,10 +11,10 @@ import signal
 import sys
 from types import FrameType
 
-from vbsim.cli import bench, microfe  # each adds its command
+from vbsim.cli import bench, microfe, seeing  # each adds its command
 from vbsim.cli.commands import app
 
-__all__ = ["app", "main", "bench", "microfe"]
+__all__ = ["app", "main", "bench", "microfe", "seeing"]
 
 EXIT_BAD_INPUT = 2
 EXIT_NOT_CONVERGED = 3

@@ -50,9 +50,9 @@ def run(
     results: Results = Path("results"),
     as_json: AsJson = False,
     quiet: Quiet = False,
-    figures: Annotated[bool, typer.Option(help="Draw the figures.")] = True,
+    figures: Annotated[bool, typer.Option(help="Draw the figures and write the report.")] = True,
 ) -> None:
-    """Run a case: every stage, every test, one table and one folder.
+    """Run a case: every stage, every test, one table and one folder with a report.
 
     The same case is never run twice: its folder is named by its content and loaded at once.
     """
@@ -63,6 +63,9 @@ def run(
     with screen.progress(quiet=quiet) as progress:
         draw = screen.draw if figures else None
         result = run_case(loaded, results, draw=draw, progress=progress)
+        if figures:
+            progress("reporting", 1.0)
+            screen.report(result)
     if as_json:
         typer.echo(result.to_json())
     else:

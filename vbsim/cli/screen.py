@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vbsim.study.forecast import Forecast
     from vbsim.study.pipeline import Progress
 
-__all__ = ["progress", "draw", "show", "show_forecast", "show_citations", "out"]
+__all__ = ["progress", "draw", "report", "show", "show_forecast", "show_citations", "out"]
 
 # Wide enough for five stages where the output is no terminal and has no width of its own.
 _PLAIN_WIDTH = 120
@@ -102,6 +102,15 @@ def draw(case: Case, stages: Sequence[Stage], rows: Sequence[Row], folder: Path)
         save(figure, folder / name)
 
 
+def report(result: StudyResult) -> None:
+    """Write the report of a result that has none yet."""
+    from vbsim.cli.seeing import REPORT, write_report
+    from vbsim.study.stored import open_study
+
+    if not (result.folder / REPORT).exists():
+        write_report(open_study(result.folder))
+
+
 # Tables -------------------------------------------------------------------------------------------
 
 
@@ -118,8 +127,9 @@ def show(result: StudyResult) -> None:
         for warning in result.summary.get("warnings", ()):
             print(f"warning: {warning}", file=sys.stderr)
     console.print(f"\nEverything: {result.folder}{'  (from an earlier run)' * result.was_loaded}")
+    page = "report.html  " * (result.folder / "report.html").is_file()
     console.print(
-        "  measures.csv  fields/*.vti  geometry/*.vtp  figures/*.png  summary.json  provenance.json"
+        f"  {page}measures.csv  fields/*.vti  geometry/*.vtp  figures/*.png  provenance.json"
     )
 
 

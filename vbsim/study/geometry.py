@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from vbsim.anatomy.frame import BodyFrame
 from vbsim.augmentation import needle_paths
 from vbsim.augmentation.approach import NeedlePath
+from vbsim.checks import InvalidInput
 from vbsim.study.case import Case
 from vbsim.study.pipeline import Stage
 
-__all__ = ["Part", "Surfaces", "body_surfaces", "needles_of", "write_vtp"]
+__all__ = ["Geometry", "Part", "Surfaces", "body_surfaces", "needles_of", "read_vtp", "write_vtp"]
 
 FloatArray = NDArray[np.float64]
 
@@ -50,6 +51,27 @@ class Surfaces(NamedTuple):
 
     points_mm: FloatArray
     quads: NDArray[np.int64]
+
+
+class Geometry(NamedTuple):
+    """What a file of endplates, wall and needles holds.
+
+    Attributes
+    ----------
+    points_mm : (n_points, 3) float array
+        World coordinates, mm.
+    lines : (n_lines, 2) int array
+        Entry and tip of every needle.
+    faces : (n_faces, 4) int array
+        Corners of every face.
+    face_parts : (n_faces,) int array
+        What each face belongs to, by `Part`.
+    """
+
+    points_mm: FloatArray
+    lines: NDArray[np.int64]
+    faces: NDArray[np.int64]
+    face_parts: NDArray[np.int64]
 
 
 def body_surfaces(frame: BodyFrame) -> dict[Part, Surfaces]:
@@ -124,6 +146,29 @@ def write_vtp(path: Path, frame: BodyFrame, needles: Sequence[NeedlePath] = ()) 
     writer.SetInputData(body)
     if not writer.Write():
         raise OSError(f"cannot write {path}")
+
+
+def read_vtp(path: Path) -> Geometry:
+    """Return endplates, wall and needles as `write_vtp` wrote them."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
+
+    reader = vtkXMLPolyDataReader()
+    if not path.is_file() or not reader.CanReadFile(str(path)):
+        raise InvalidInput(f"{path}: not VTK poly data (.vtp)")
+    reader.SetFileName(str(path))
+    reader.Update()
+    body = reader.GetOutput()
+    part = body.GetCellData().GetArray("part")
+    if body.GetNumberOfPoints() == 0 or part is None:
+        raise InvalidInput(f"{path}: damaged, or without the cell array 'part'")
+    connected = [
+        vtk_to_numpy(cells.GetConnectivityArray()).astype(np.int64).reshape(-1, size)  # type: ignore[no-untyped-call]
+        for cells, size in ((body.GetLines(), 2), (body.GetPolys(), 4))
+    ]
+    parts = vtk_to_numpy(part).astype(np.int64)  # type: ignore[no-untyped-call]
+    points = vtk_to_numpy(body.GetPoints().GetData()).astype(np.float64)  # type: ignore[no-untyped-call]
+    return Geometry(points, connected[0], connected[1], parts[len(connected[0]) :])
 
 
 def _quads(n_rows: int, n_around: int) -> NDArray[np.int64]:

@@ -14,14 +14,11 @@ from vbsim.anatomy.frame import SAGITTAL_STATIONS, BodyFrame
 from vbsim.checks import require
 from vbsim.views.sections import outline
 from vbsim.views.stages import StageView
-from vbsim.views.style import FAINT, PLACES, new_figure, styled
+from vbsim.views.style import FAINT, PLACES, STAGES, STYLES, new_figure, styled
 
 __all__ = ["endplate_profiles"]
 
 FloatArray = NDArray[np.float64]
-
-_STAGES = ("#4d4d4d", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9")
-_STYLES = ("solid", (0, (5, 2)), "solid", (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), "solid")
 
 
 def endplate_profiles(stages: Sequence[StageView]) -> Figure:
@@ -40,8 +37,8 @@ def endplate_profiles(stages: Sequence[StageView]) -> Figure:
         left, right = figure.subplots(1, 2, width_ratios=[1.15, 1.0])
         for k, stage in enumerate(kept):
             look: dict[str, Any] = {
-                "color": _STAGES[k % 6],
-                "linestyle": _STYLES[k % 6],
+                "color": STAGES[k % len(STAGES)],
+                "linestyle": STYLES[k % len(STYLES)],
                 "linewidth": 1.4,
             }
             frame = stage.specimen.anatomy.frame

@@ -11,7 +11,19 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-__all__ = ["CONSTITUENTS", "PLACES", "INK", "FAINT", "CAP", "DPI", "styled", "new_figure", "save"]
+__all__ = [
+    "CONSTITUENTS",
+    "PLACES",
+    "STAGES",
+    "STYLES",
+    "INK",
+    "FAINT",
+    "CAP",
+    "DPI",
+    "styled",
+    "new_figure",
+    "save",
+]
 
 DPI = 200
 
@@ -30,6 +42,16 @@ CONSTITUENTS = {
 }
 # One hue, dark to light from front to back: reads in grey as well.
 PLACES = {"anterior": "#0b5d7a", "middle": "#4d9db5", "posterior": "#a9cfdb"}
+# Lines of stages: told apart by colour and, in grey, by stroke.
+STAGES = ("#4d4d4d", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9")
+STYLES: tuple[Any, ...] = (
+    "solid",
+    (0, (5, 2)),
+    "solid",
+    (0, (1, 1.2)),
+    (0, (6, 1.5, 1, 1.5)),
+    "solid",
+)
 
 _SETTINGS: dict[str, Any] = {
     "font.family": "DejaVu Sans",

@@ -1,0 +1,107 @@
+"""A report tells the whole study in one file."""
+
+import re
+import shutil
+
+import pytest
+
+from vbsim.cli import main
+from vbsim.study.stored import open_study
+from vbsim.views.curves import load_displacement, read_history
+from vbsim.views.report import case_report
+from vbsim.views.report.sentences import Citations, answer, methods, question
+
+
+@pytest.fixture(scope="module")
+def page(small_study):
+    return case_report(small_study)
+
+
+def test_a_page_refers_to_nothing_outside_itself(page):
+    references = re.findall(r'(?:src|href|action|data)\s*=\s*"([^"]*)"', page)
+    assert references
+    assert all(found.startswith(("#", "data:")) for found in references)
+    assert "@import" not in page
+    assert not re.search(r"url\((?!data:)", page)
+    assert not re.search(r"\b(?:fetch|XMLHttpRequest|WebSocket|import)\(", page)
+
+
+def test_names_from_outside_are_escaped(page):
+    assert "<wedge>" not in page
+    assert "L1 &lt;wedge&gt; &amp; cement" in page
+
+
+def test_every_figure_of_the_run_is_in_the_page(page, small_study):
+    assert len(small_study.figures) == 9
+    assert page.count("<figure>") == 9
+    assert page.count("data:image/png;base64,") == 9
+
+
+def test_question_and_answer_hold_the_numbers_of_the_table(small_study):
+    asked = question(small_study)
+    assert "4 ml of PMMA (unipedicular)" in asked
+    assert "an L1 with a wedge fracture of grade 2" in asked
+    said = answer(small_study)
+    stiffness = [small_study.value(stage, "stiffness") for stage in small_study.stages]
+    assert f"{stiffness[2] / 1e3:.2f} kN/mm" in said
+    assert f"{100 * stiffness[2] / stiffness[0]:.0f} % of intact" in said
+    assert f"{100 * stiffness[2] / stiffness[1]:.0f} % of fractured" in said
+    assert "nothing in this case restores it" in said
+
+
+def test_methods_state_mesh_law_load_and_tolerance_with_sources(small_study):
+    citations = Citations(small_study.provenance["constants"])
+    text = " ".join(methods(small_study, citations))
+    for words in ("3 mm cubes", "kopperdahl power", "1000 N, guided platen", "1e-9", "multigrid"):
+        assert words in text
+    assert any("Kopperdahl" in source for source in citations.sources)
+    marks = {int(n) for group in re.findall(r"\[([\d, ]+)\]", text) for n in group.split(",")}
+    assert marks == set(range(1, len(citations.sources) + 1))
+
+
+def test_an_intact_study_asks_how_stiff_it_is(tmp_path):
+    from vbsim.study import Case, run_case
+
+    case = Case(name="plain", vertebra={"level": "T12"}, mesh={"spacing_mm": 4.0})
+    study = open_study(run_case(case, tmp_path).folder)
+    assert question(study) == "How stiff is a T12?"
+    assert answer(study).startswith("Intact stiffness is")
+    assert "drew no figures" in case_report(study)
+
+
+def test_a_report_without_fields_says_so(small_study, tmp_path):
+    shutil.copytree(small_study.folder, tmp_path / "copy")
+    shutil.rmtree(tmp_path / "copy" / "fields")
+    page = case_report(open_study(tmp_path / "copy"))
+    assert "fields of this result were not kept" in page
+    assert "Open the fields" not in page
+
+
+def test_load_histories_become_curves(small_study, tmp_path):
+    shutil.copytree(small_study.folder, tmp_path / "copy")
+    folder = tmp_path / "copy" / "histories"
+    folder.mkdir()
+    rows = ["step,displacement_mm,force_n,status", "0,0,0,ok", "1,0.2,1500,ok", "2,0.4,1200,cut"]
+    for stage in ("intact", "augmented"):
+        (folder / f"{stage}-strength.csv").write_text("\n".join(rows) + "\n")
+    (folder / "intact-broken.csv").write_text("")
+    page = case_report(open_study(tmp_path / "copy"))
+    assert page.count("Load against displacement, strength") == 2  # alternative text and caption
+    history = read_history(folder / "intact-strength.csv")
+    assert (history.stage, history.test) == ("intact", "strength")
+    assert set(history.columns) == {"step", "displacement_mm", "force_n"}
+    (axes,) = load_displacement([history]).axes
+    assert axes.lines[0].get_ydata().tolist() == [0.0, 1.5, 1.2]
+    assert axes.lines[1].get_xdata().tolist() == [0.2]  # the peak is marked
+
+
+def test_the_command_writes_into_the_folder_and_never_over_a_file(small_result, tmp_path, capsys):
+    assert main(["report", str(small_result.folder)]) == 0
+    assert (small_result.folder / "report.html").is_file()
+    mine = tmp_path / "mine.html"
+    mine.write_text("precious")
+    assert main(["report", str(small_result.folder), "-o", str(mine)]) == 2
+    assert "left as it is" in capsys.readouterr().err
+    assert mine.read_text() == "precious"
+    assert main(["report", str(tmp_path)]) == 2
+    assert "not the folder of a result" in capsys.readouterr().err
