@@ -8,6 +8,7 @@ import pytest
 
 from vbsim.cli import app, main
 from vbsim.study import build_stages, load_case, read_case
+from vbsim.study.sweep import make_plan
 from vbsim.study.template import template
 
 README = Path(__file__).parents[1] / "README.md"
@@ -29,10 +30,17 @@ def test_the_code_of_the_readme_runs(code, tmp_path, monkeypatch):
     exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
 
 
-@pytest.mark.parametrize("text", blocks("toml"))
+@pytest.mark.parametrize("text", [t for t in blocks("toml") if "[sweep" not in t])
 def test_the_cases_of_the_readme_can_be_run(text):
     stages = build_stages(read_case(tomllib.loads(text)))
     assert len(stages) > 1
+
+
+def test_the_sweep_of_the_readme_varies_its_case():
+    case, sweep = (tomllib.loads(text) for text in blocks("toml"))
+    plan = make_plan(case | sweep)
+    assert len(plan.cases) == 4 * 2 * 50
+    assert list(plan.columns.values()) == ["volume_ml", "distribution", "vbmd_mg_cm3"]
 
 
 def test_the_case_of_the_readme_and_the_template_are_the_demo():

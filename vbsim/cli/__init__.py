@@ -1,8 +1,9 @@
 """The command line: ``vbsim run case.toml`` and what goes with it.
 
 Results go to stdout, progress and log to stderr. Exit codes: 0 done, 1 some cases of a batch
-failed, 2 bad input, 3 not converged, 130 interrupted. Chapters that compute are imported inside the
-commands that need them, so that ``vbsim --help`` answers at once.
+failed, or a full disk or a lost cluster stopped it, 2 bad input, 3 not converged, 130 interrupted.
+Chapters that compute are imported inside the commands that need them, so that ``vbsim --help``
+answers at once.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import signal
 import sys
 from types import FrameType
 
-from vbsim.cli import bench, microfe, seeing  # each adds its command
+from vbsim.cli import bench, microfe, seeing, sweep  # each adds its commands
 from vbsim.cli.commands import app
 
-__all__ = ["app", "main", "bench", "microfe", "seeing"]
+__all__ = ["app", "main", "bench", "microfe", "seeing", "sweep"]
 
+EXIT_STOPPED = 1
 EXIT_BAD_INPUT = 2
 EXIT_NOT_CONVERGED = 3
 EXIT_INTERRUPTED = 130
@@ -47,11 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _exit_code(error: Exception) -> int | None:
     """Return the exit code of an error that vbsim raises on purpose, else None."""
-    from vbsim.checks import InvalidInput, MissingExtra, NotConverged
+    from vbsim.checks import InvalidInput, MissingExtra, NotConverged, VbsimError
 
     if isinstance(error, InvalidInput | MissingExtra):
         return EXIT_BAD_INPUT
-    return EXIT_NOT_CONVERGED if isinstance(error, NotConverged) else None
+    if isinstance(error, NotConverged):
+        return EXIT_NOT_CONVERGED
+    return EXIT_STOPPED if isinstance(error, VbsimError) else None
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

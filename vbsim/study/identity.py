@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -67,11 +67,18 @@ def digest(*parts: Any) -> str:
 def file_sha256(path: Path) -> str:
     """Return the sha256 of a file's content; refuses a path that cannot be read."""
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        found = path.stat()
+        return _content_sha256(path, found.st_ino, found.st_size, found.st_mtime_ns)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise InvalidInput(f"cannot read {path}: {reason}") from None
+
+
+@lru_cache(maxsize=4096)
+def _content_sha256(path: Path, inode: int, size: int, changed_ns: int) -> str:
+    """Return the sha256 of a file; many cases of a sweep read the same one."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def input_files(value: Any, at: str = "") -> Iterator[tuple[str, Path]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vbsim.study.case import Case
     from vbsim.study.pipeline import Stage
 
-__all__ = ["provenance", "citations", "commit", "cpu", "package_version"]
+__all__ = ["provenance", "setting", "citations", "commit", "cpu", "package_version"]
 
 _PACKAGES = ("numpy", "scipy", "numba", "pydantic", "vtk", "SimpleITK", "matplotlib")
 
@@ -50,8 +50,23 @@ def provenance(
     constants : mapping of str to Constant
         Every published number that the run looked up; those of the case itself are added.
     """
+    here = setting()
     return {
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        **here,
+        "machine": {**here["machine"], "threads": case.solver.threads or "all"},
+        "digest": case.digest,
+        "inputs": case.inputs(),
+        "seeds": dict(_seeds(case.resolved())),
+        "tolerance": case.solver.tolerance,
+        "solves": {stage.name: [_solve(report) for report in stage.solver] for stage in stages},
+        "constants": citations({**case.constants(), **constants}),
+    }
+
+
+def setting() -> dict[str, Any]:
+    """Return program, packages and machine as plain data."""
+    return {
         "program": {
             "name": "vbsim",
             "version": vbsim.__version__,
@@ -64,14 +79,7 @@ def provenance(
             "system": platform.platform(),
             "cpu": cpu(),
             "processors": os.cpu_count(),
-            "threads": case.solver.threads or "all",
         },
-        "digest": case.digest,
-        "inputs": case.inputs(),
-        "seeds": dict(_seeds(case.resolved())),
-        "tolerance": case.solver.tolerance,
-        "solves": {stage.name: [_solve(report) for report in stage.solver] for stage in stages},
-        "constants": citations({**case.constants(), **constants}),
     }
 
 

@@ -1,0 +1,184 @@
+"""Killed at random moments, with kill -9 where it matters: nothing is lost, every digit the same.
+
+A moment is a number of finished cases, drawn with a fixed seed and waited for in the journal; the
+rest of the sweep is done in this process afterwards, and the table compared byte by byte.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import psutil
+import pytest
+from small_sweep import content, plan, run
+
+from vbsim.checks import InvalidInput
+from vbsim.study.sweep import OnDask, connected, run_sweep, sweep_folder
+from vbsim.study.sweep.ledger import Ledger
+from vbsim.study.toml import to_toml
+
+SEED = 20
+# Longest wait for anything that does happen; only a failure ever waits so long.
+PATIENCE_S = 120.0
+
+VBSIM = [sys.executable, "-c", "import sys; from vbsim.cli import main; sys.exit(main())"]
+
+
+def moments(n):
+    """Numbers of finished cases at which to kill; early enough for some to be left."""
+    return random.Random(SEED).sample(range(2, 9), n)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "sweep.toml"
+    path.write_text(to_toml(content()))
+    return path
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a process of its own group; whatever is left at the end is killed."""
+    started = []
+
+    def begin(words, log):
+        with (tmp_path / log).open("w") as stream:
+            environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+            process = subprocess.Popen(
+                words, stdout=stream, stderr=stream, env=environment, start_new_session=True
+            )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_until(holds, what, process=None):
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, f"waited for {what}"
+        assert process is None or process.poll() is None, f"ended before {what}"
+        time.sleep(0.01)
+
+
+def wait_for_cases(results, n, process):
+    parts = sweep_folder(plan(), results) / "parts"
+
+    def holds():
+        return sum(path.read_bytes().count(b"\n") for path in parts.glob("*.jsonl")) >= n
+
+    wait_until(holds, f"{n} finished cases", process)
+
+
+def resumed(results):
+    """Finish the sweep in this process; return what was left and the table."""
+    folder = sweep_folder(plan(), results)
+    n_before = len(Ledger(folder / "parts").statuses())
+    result = run(plan(), results)
+    assert result.statuses == {"done": 24}
+    return 24 - n_before, (folder / "table.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("blow", "moment"), [(signal.SIGKILL, moments(2)[0]), (signal.SIGINT, moments(2)[1])]
+)
+def test_the_main_process_is_killed(file, start, tmp_path, wanted, blow, moment):
+    main = start([*VBSIM, "sweep", str(file), "--results", str(tmp_path), "-j", "1"], "log")
+    wait_for_cases(tmp_path, moment, main)
+    workers = psutil.Process(main.pid).children(recursive=True)
+    # Control-C reaches the whole group, kill -9 the process alone.
+    (os.killpg if blow == signal.SIGINT else os.kill)(main.pid, blow)
+    assert main.wait(PATIENCE_S) == (130 if blow == signal.SIGINT else -signal.SIGKILL)
+    _, alive = psutil.wait_procs(workers, timeout=PATIENCE_S)
+    assert alive == []
+    assert "Traceback" not in (tmp_path / "log").read_text()
+    left, table = resumed(tmp_path)
+    assert left > 0
+    assert table == wanted
+
+
+def test_a_worker_is_killed(file, start, tmp_path, wanted):
+    words = ["sweep", str(file), "--results", str(tmp_path), "-j", "1", "--no-figures"]
+    main = start([*VBSIM, *words], "log")
+    wait_for_cases(tmp_path, moments(3)[2], main)
+    children = psutil.Process(main.pid).children(recursive=True)
+    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    workers[0].kill()
+    # The sweep goes on by itself.
+    assert main.wait(PATIENCE_S) == 0
+    assert (sweep_folder(plan(), tmp_path) / "table.csv").read_text() == wanted
+
+
+@pytest.fixture
+def cluster(start, tmp_path):
+    """A scheduler and two workers, processes of their own on the loopback address."""
+    dask = [sys.executable, "-m", "dask"]
+    place = tmp_path / "scheduler.json"
+    here = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(place)]
+    scheduler = start([*dask, "scheduler", "--port", "0", *here], "scheduler.log")
+    wait_until(place.is_file, "the scheduler", scheduler)
+    for k in range(2):
+        start([*dask, "worker", "--nthreads", "1", "--no-nanny", *here], f"worker{k}.log")
+
+    def address():
+        try:
+            return json.loads(place.read_text())["address"]
+        except ValueError:
+            return None
+
+    wait_until(lambda: address() is not None, "the scheduler's address", scheduler)
+    return address(), scheduler
+
+
+def test_a_cluster_by_address_gives_the_same_and_may_be_lost(
+    file, start, tmp_path, wanted, cluster
+):
+    address, scheduler = cluster
+
+    def engine(left):
+        return on_dask(address)
+
+    whole = run_sweep(plan(), tmp_path / "whole", engine)
+    assert (whole.folder / "table.csv").read_text() == wanted
+
+    words = ["sweep", str(file), "--results", str(tmp_path / "lost"), "--scheduler", address]
+    main = start([*VBSIM, *words], "log")
+    wait_for_cases(tmp_path / "lost", moments(4)[3], main)
+    scheduler.kill()
+    assert main.wait(PATIENCE_S) == 1
+    assert "what is finished is kept" in (tmp_path / "log").read_text()
+    # A table of what there is was written on the way out.
+    assert "pending" in (sweep_folder(plan(), tmp_path / "lost") / "table.csv").read_text()
+    left, table = resumed(tmp_path / "lost")
+    assert left > 0
+    assert table == wanted
+
+
+class on_dask:  # noqa: N801
+    """An engine on a cluster, connected while in use."""
+
+    def __init__(self, address):
+        self._connection = connected(address)
+
+    def __enter__(self):
+        return OnDask(self._connection.__enter__())
+
+    def __exit__(self, *error):
+        return self._connection.__exit__(*error)
+
+
+def test_a_scheduler_that_does_not_answer_is_named():
+    with (
+        pytest.raises(InvalidInput, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"),
+        connected("tcp://127.0.0.1:9", timeout_s=0.2),
+    ):
+        pass

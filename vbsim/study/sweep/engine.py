@@ -1,0 +1,276 @@
+"""Engines: in this process, or on a Dask cluster, here or anywhere; both give the same outcomes.
+
+A stage that several cases share is a task of its own, named by what decides it: it is solved once,
+kept in the memory of the workers while cases need it, moved to where they are, and computed again
+if its worker dies. Only a few cases more than there are workers are handed out at a time, so that
+the scheduler holds little however long the sweep is.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from multiprocessing import resource_tracker
+from typing import Any, Protocol
+
+from vbsim.checks import InvalidInput, VbsimError
+from vbsim.study.sweep.outcome import Outcome, Status
+from vbsim.study.sweep.worker import Job, Start, solve_case, solve_start
+
+__all__ = ["Engine", "InProcess", "OnDask", "local_cluster", "connected", "ClusterLost"]
+
+log = logging.getLogger("vbsim.sweep")
+
+# Stages held for the cases that come next; neighbours in a plan share most of them.
+_HELD_STARTS = 4
+# Cases handed out for each worker: one at work, one on the way.
+_CASES_A_WORKER = 2
+# How often a case may take its worker down before it counts as lost.
+ALLOWED_DEATHS = 2
+
+
+class ClusterLost(VbsimError):
+    """The scheduler cannot be reached any more."""
+
+
+class Engine(Protocol):
+    """Something that turns jobs into outcomes, in any order."""
+
+    def outcomes(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Yield what became of each job, as soon as it is known."""
+
+
+class InProcess:
+    """One case after the other in this process."""
+
+    def outcomes(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Yield what became of each job, in order."""
+        held: OrderedDict[str, Start] = OrderedDict()
+        for job in jobs:
+            yield solve_case(job, self._start(job, held))
+
+    def _start(self, job: Job, held: OrderedDict[str, Start]) -> Start:
+        start = Start()
+        for n_steps, key in enumerate(job.shared):
+            if key not in held:
+                held[key] = solve_start(job, n_steps, start)
+            held.move_to_end(key)
+            start = held[key]
+        while len(held) > _HELD_STARTS:
+            held.popitem(last=False)
+        return start
+
+
+class OnDask:
+    """The workers of a Dask cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connected to the cluster.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def outcomes(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Yield what became of each job, as soon as it is known.
+
+        Raises
+        ------
+        ClusterLost
+            If the scheduler is gone.
+        """
+        from distributed import as_completed
+
+        waiting = iter(_lanes(jobs, self._n_workers()))
+        sent = _Sent(self.client, jobs)
+        finished = as_completed([], loop=self.client.loop, raise_errors=False)
+        for _ in range(_CASES_A_WORKER * self._n_workers()):
+            self._send(waiting, sent, finished)
+        for future in finished:
+            outcome = self._received(future, sent.jobs[future.key])
+            sent.forget(future)
+            # Workers may have come or gone.
+            missing = _CASES_A_WORKER * self._n_workers() - len(sent.jobs)
+            for _ in range(max(1, missing)):
+                self._send(waiting, sent, finished)
+            yield outcome
+
+    def _send(self, waiting: Iterator[Job], sent: _Sent, finished: Any) -> None:
+        job = next(waiting, None)
+        if job is not None:
+            finished.add(sent.submit(job))
+
+    def _n_workers(self) -> int:
+        return max(1, len(self.client.nthreads()))
+
+    def _received(self, future: Any, job: Job) -> Outcome:
+        from distributed import KilledWorker
+
+        if future.status == "finished":
+            outcome: Outcome = future.result()
+            return outcome
+        if future.status == "error":
+            error = future.exception()
+            if isinstance(error, KilledWorker):
+                return Outcome(job.digest, Status.LOST, _ADVICE_LOST)
+            return Outcome(job.digest, Status.ERROR, f"{type(error).__name__}: {error}")
+        raise ClusterLost(
+            "the scheduler is gone; what is finished is kept: run the same command again"
+        )
+
+
+_ADVICE_LOST = (
+    f"its process died {ALLOWED_DEATHS + 1} times, probably for want of memory: run again with "
+    "fewer processes (-j), or with a larger mesh.spacing_mm"
+)
+
+
+class _Sent:
+    """Futures of cases at work and of the stages they start from."""
+
+    def __init__(self, client: Any, jobs: Sequence[Job]) -> None:
+        self._client = client
+        self._starts: dict[str, Any] = {}
+        self._left = Counter(key for job in jobs for key in job.shared)
+        self.jobs: dict[str, Job] = {}
+        self._n = 0
+
+    def submit(self, job: Job) -> Any:
+        """Hand out a case, with the stages it shares if nobody has yet."""
+        self._n += 1
+        before = None
+        for n_steps, key in enumerate(job.shared):
+            if key not in self._starts:
+                self._starts[key] = self._client.submit(
+                    solve_start,
+                    job,
+                    n_steps,
+                    before,
+                    key=f"stage-{key[:40]}",
+                    priority=-self._n,
+                    pure=False,
+                )
+            before = self._starts[key]
+        future = self._client.submit(
+            solve_case, job, before, key=f"case-{job.digest[:40]}", priority=-self._n, pure=False
+        )
+        self.jobs[future.key] = job
+        return future
+
+    def forget(self, future: Any) -> None:
+        """Let go of a finished case, and of stages that no other case needs."""
+        job = self.jobs.pop(future.key)
+        future.release()
+        for key in job.shared:
+            self._left[key] -= 1
+            if self._left[key] <= 0:
+                self._starts.pop(key).release()
+
+
+def _lanes(jobs: Sequence[Job], n_lanes: int) -> list[Job]:
+    """Return jobs in an order in which several runs of neighbours advance side by side.
+
+    With one run alone, all workers would wait for the same first stage.
+    """
+    length = -(-len(jobs) // n_lanes)
+    lanes = [jobs[k * length : (k + 1) * length] for k in range(n_lanes)]
+    return [job for row in zip_longest(*lanes) for job in row if job is not None]
+
+
+# Clusters -----------------------------------------------------------------------------------------
+
+_LOCAL: dict[str, Any] = {
+    "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
+    # A case holds the interpreter for seconds; that is no sign of trouble.
+    "distributed.admin.tick.limit": "1h",
+    "distributed.worker.daemon": True,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.log-length": 60,
+    "distributed.nanny.environ": {"NUMBA_NUM_THREADS": "1"},
+    "distributed.logging": {"distributed": "error", "distributed.nanny": "critical"},
+}
+
+
+@contextmanager
+def local_cluster(n_workers: int, *, memory_bytes: int) -> Iterator[Any]:
+    """Give a client of worker processes on this machine, one solver thread each.
+
+    Parameters
+    ----------
+    n_workers : int
+        How many.
+    memory_bytes : int
+        What each may take before it is started anew.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    with dask.config.set(_LOCAL):
+        with _deaf_to_interrupts():
+            cluster = LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=memory_bytes,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0" if _has_dashboard() else None,
+            )
+        client = Client(cluster)
+        try:
+            yield client
+        finally:
+            client.close(timeout=5)
+            cluster.close(timeout=10)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Let what is started inside never see control-C: the main process alone ends the workers.
+
+    Threads and processes inherit what their starter has blocked, restarted workers included.
+    """
+    # Its own start would unblock them again for the thread that starts it.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def connected(address: str, *, timeout_s: float = 10.0) -> Iterator[Any]:
+    """Give a client of a cluster that runs already.
+
+    Raises
+    ------
+    InvalidInput
+        If no scheduler answers in time.
+    """
+    import dask
+    from distributed import Client
+
+    with dask.config.set({"distributed.comm.timeouts.connect": f"{timeout_s}s"}):
+        try:
+            client = Client(address, set_as_default=False, timeout=timeout_s)
+        except (OSError, ValueError) as error:
+            raise InvalidInput(
+                f"no Dask scheduler answers at {address} ({type(error).__name__}); start one with "
+                "'dask scheduler' and workers with 'dask worker ADDRESS'"
+            ) from None
+        try:
+            yield client
+        finally:
+            client.close(timeout=5)
+
+
+def _has_dashboard() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("bokeh") is not None
