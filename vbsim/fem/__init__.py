@@ -1,7 +1,7 @@
 """Finite elements: loads, operators, multigrid, linear solves, recovery of stress."""
 
 from vbsim.fem.linear import Settings, respond, solve, solve_modes
-from vbsim.fem.loads import TESTS, Compression, Flexion, LateralBending, LoadCase
+from vbsim.fem.loads import TESTS, Compression, Flexion, LateralBending, LoadCase, Strength
 from vbsim.fem.memory import forecast_bytes
 from vbsim.fem.response import PlatenModes, Response, SolverReport, Status
 
@@ -9,6 +9,7 @@ __all__ = [
     "Compression",
     "Flexion",
     "LateralBending",
+    "Strength",
     "LoadCase",
     "TESTS",
     "Settings",

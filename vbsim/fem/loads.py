@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from vbsim.checks import Parameters
 
-__all__ = ["LoadCase", "Compression", "Flexion", "LateralBending", "TESTS", "Motion"]
+__all__ = ["LoadCase", "Compression", "Flexion", "LateralBending", "Strength", "TESTS", "Motion"]
 
 FloatArray = NDArray[np.float64]
 
@@ -122,6 +122,31 @@ class LateralBending(_Test):
         wanted = np.array([self.force_n, 0.0, self.moment_n_mm])
         amplitudes = np.linalg.solve(stiffness, wanted)
         return Motion(amplitudes, stiffness @ amplitudes)
+
+
+class Strength(_Test):
+    """Compression until the body has failed: non-linear, by displacement of the platen.
+
+    Apparent strain is the platen's displacement over the mean of the body's three heights. The test
+    ends once the force has fallen by `drop` below its peak, not before 1.9 % of apparent strain.
+    """
+
+    kind: Literal["strength"] = "strength"
+    platen: Literal["guided", "ball_joint"] = Field("guided", description="freedom of the platen")
+    load_offset_mm: tuple[float, float] = Field(
+        (0.0, 0.0),
+        description="load line from the body axis (x to the left, y to the back), mm; "
+        "acts through a ball joint only",
+    )
+    until_strain: float = Field(
+        0.05, ge=0.02, le=0.2, description="apparent strain at which the test ends at the latest"
+    )
+    drop: float = Field(
+        0.1,
+        gt=0.0,
+        lt=1.0,
+        description="fall of the force below its peak, over the peak, that ends it",
+    )
 
 
 LoadCase = Compression | Flexion | LateralBending

@@ -5,6 +5,7 @@ says of each platen motion, and of a cavity, whether its motion or its force is 
 traction, extension moments and balloons are legs. `Equilibrium.state` goes on to the next stage.
 """
 
+from vbsim.fem.equilibrium.checkpoint import Checkpoint
 from vbsim.fem.equilibrium.controls import (
     FREE,
     HOLD,
@@ -32,4 +33,5 @@ __all__ = [
     "Status",
     "Step",
     "BodyState",
+    "Checkpoint",
 ]

@@ -8,6 +8,7 @@ back, softening by the averaged state of the step before.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from vbsim.checks import require
 from vbsim.fem.equilibrium.averaging import Averaging
 from vbsim.fem.equilibrium.body import InelasticBody
+from vbsim.fem.equilibrium.checkpoint import Checkpoint, Progressed
 from vbsim.fem.equilibrium.controls import Control, Controlled, Leg, Status, Step
 from vbsim.fem.equilibrium.krylov import Extended, conjugate_gradients, inner, platen_sums
 from vbsim.fem.equilibrium.state import BodyState
@@ -221,13 +223,57 @@ class Equilibrium:
         """Volume of the cavity, mm3."""
         return self._volume
 
+    @property
+    def scale(self) -> float:
+        """Largest norm of the platens' forces so far: what residuals are measured against."""
+        return self._scale
+
+    @property
+    def last_increment(self) -> tuple[float, FloatArray, FloatArray]:
+        """Share of the leg, displacement (3, N) and platen motion of the last step."""
+        if self._last is None:
+            return 1.0, np.zeros_like(self.u), np.zeros(_MOTIONS)
+        return self._last
+
+    def resume(
+        self,
+        state: BodyState,
+        history: list[Step],
+        scale: float,
+        increment: tuple[float, FloatArray, FloatArray],
+    ) -> None:
+        """Stand where an earlier solver on the same body stood (see `Checkpoint`)."""
+        self._start_from(state)
+        self.history, self._scale = list(history), scale
+        size, du, dmotion = increment
+        self._last = (size, self.body.gather(du), dmotion)
+        self.body.forces(self.u, 0.0, self.pressure, self._force)
+        self._reaction = platen_sums(self._platen, self._force)
+        self._volume = self._cavity_volume(self.u)
+
     # Path ----------------------------------------------------------------------------------------
 
-    def run(self, leg: Leg, *, progress: Callable[[Step], None] | None = None) -> Status:
+    def run(
+        self,
+        leg: Leg,
+        *,
+        progress: Callable[[Step], None] | None = None,
+        checkpoint: Path | Checkpoint | None = None,
+    ) -> Status:
         """Lead the body along a leg; the history grows by its steps.
 
         The body stands at the last equilibrium found, whatever the status.
+
+        Parameters
+        ----------
+        leg : Leg
+            Where to.
+        progress : callable, optional
+            Told every step.
+        checkpoint : path, optional
+            File that follows the leg; if it is there already, the leg goes on from it.
         """
+        file = Checkpoint(checkpoint) if isinstance(checkpoint, Path) else checkpoint
         controls = (leg.axial, leg.tilt_x, leg.tilt_y)
         begins = [
             m if c.given is Controlled.MOTION else r
@@ -243,10 +289,13 @@ class Equilibrium:
             cavity,
         )
         self._last = None
-        # What unloads does so with its full stiffness.
-        self.body.resist(np.ones_like(self.body.resisting), self.u)
-        taken: list[Step] = []
-        done, size = 0.0, min(leg.first, leg.largest)
+        begun = file.take(self, leg) if file else None
+        if begun is None:
+            # What unloads does so with its full stiffness.
+            self.body.resist(np.ones_like(self.body.resisting), self.u)
+            begun = Progressed(0.0, min(leg.first, leg.largest), 0)
+        done, size = begun.done, begun.size
+        taken = self.history[len(self.history) - begun.n_taken :]
         while done < 1.0 - 1e-12:
             if len(taken) == self.settings.max_steps:
                 return Status.TOO_MANY_STEPS
@@ -266,6 +315,8 @@ class Equilibrium:
             self.history.append(step)
             if progress is not None:
                 progress(step)
+            if file is not None:
+                file.keep(self, leg, Progressed(done, size, len(taken)))
             if leg.stop is not None and leg.stop(taken):
                 return Status.STOPPED
         return Status.DONE

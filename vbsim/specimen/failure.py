@@ -1,0 +1,186 @@
+"""Load a specimen until it fails: the body, its laws and the path of a strength test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vbsim.checks import NotConverged, frozen, require
+from vbsim.data import value
+from vbsim.fem.equilibrium import (
+    FREE,
+    HOLD,
+    Equilibrium,
+    EquilibriumSettings,
+    Leg,
+    Status,
+    Step,
+    move,
+)
+from vbsim.fem.loads import Strength
+from vbsim.kernels.constitutive import slots
+from vbsim.materials.constituents import Constituents
+from vbsim.specimen.specimen import Specimen
+from vbsim.specimen.yielding import averaging_mm, yielding_constituents
+
+__all__ = ["FailureResponse", "load_to_failure"]
+
+FloatArray = NDArray[np.float64]
+
+# Apparent strain taken by the first and by the largest step: peaks change by less than 0.5 % with
+# steps of half the size.
+_FIRST, _LARGEST = 0.001, 0.003
+
+
+@dataclass(frozen=True, eq=False)
+class FailureResponse:
+    """Response of a specimen to a strength test.
+
+    Parameters
+    ----------
+    test : str
+        Name of the test.
+    platen : str
+        ``guided`` or ``ball_joint``.
+    status : Status
+        How the path ended.
+    steps : tuple of Step
+        Every equilibrium on it.
+    height_mm : float
+        Height over which apparent strain is taken.
+    displacement_mm : (3, n_z + 1, n_y + 1, n_x + 1) float
+        Displacement at the end, in the grid's axes.
+    inelastic : (n_z, n_y, n_x) float
+        Inelastic strain gained by the end, times the volume of what yielded / voxel volume.
+    by_part : dict of str to (n_z, n_y, n_x) float
+        The same by compartment.
+    damage : (n_z, n_y, n_x) float
+        Loss of modulus of what yields in the voxel, weighted by volume.
+    """
+
+    test: str
+    platen: str
+    status: Status
+    steps: tuple[Step, ...]
+    height_mm: float
+    displacement_mm: FloatArray
+    inelastic: FloatArray
+    by_part: dict[str, FloatArray]
+    damage: FloatArray
+
+    @property
+    def strain(self) -> FloatArray:
+        """Apparent strain of every step from the first on, (n,)."""
+        return np.array([step.axial_mm for step in self.steps]) / self.height_mm
+
+    @property
+    def force_n(self) -> FloatArray:
+        """Force of every step, (n,), N."""
+        return np.array([step.force_n for step in self.steps])
+
+    @property
+    def peak(self) -> int:
+        """Index of the step with the largest force."""
+        return int(self.force_n.argmax())
+
+    @property
+    def has_peak(self) -> bool:
+        """Whether the force has fallen after its largest value."""
+        return self.peak < len(self.steps) - 1
+
+
+def load_to_failure(
+    specimen: Specimen,
+    test: Strength,
+    *,
+    threads: int | None = 1,
+    progress: Callable[[Step], None] | None = None,
+    checkpoint: Path | None = None,
+) -> FailureResponse:
+    """Load a potted specimen until it fails.
+
+    Parameters
+    ----------
+    specimen : Specimen
+        Potted.
+    test : Strength
+        The test.
+    threads : int or None
+        Threads; results do not depend on it.
+    progress : callable, optional
+        Told every step.
+    checkpoint : path, optional
+        File in which the path is kept now and then, and from which it goes on if it is there.
+
+    Raises
+    ------
+    NotConverged
+        If not even the first step found an equilibrium.
+    """
+    require(specimen.ends is not None, "specimen", specimen.name, "potted before a strength test")
+    made = yielding_constituents(specimen)
+    solver = Equilibrium(
+        specimen,
+        made,
+        lateral=test.lateral,
+        load_line_mm=test.load_offset_mm if test.platen == "ball_joint" else (0.0, 0.0),
+        settings=EquilibriumSettings(averaging_mm=averaging_mm(), threads=threads),
+    )
+    height = float(np.mean(specimen.anatomy.frame.heights()))
+    status = solver.run(_leg(test, height), progress=progress, checkpoint=checkpoint)
+    if not solver.history:
+        raise NotConverged(f"{test.label()}: {status.value}", status)
+    rows = solver.body.state_rows()
+    return FailureResponse(
+        test=test.label(),
+        platen=test.platen,
+        status=status,
+        steps=tuple(solver.history),
+        height_mm=height,
+        displacement_mm=frozen(solver.displacement_mm()),
+        inelastic=_spread(specimen, made, rows[:, slots.INELASTIC]),
+        by_part={
+            name: _spread(specimen, made, rows[:, slots.INELASTIC] * made.named(name))
+            for name in made.names
+        },
+        damage=_damage(specimen, made, rows[:, slots.DAMAGE]),
+    )
+
+
+def _leg(test: Strength, height_mm: float) -> Leg:
+    """Return the path of a test: down to its last strain, or until the force has fallen."""
+    least = float(value("measures.strength.apparent.strain"))
+
+    def has_failed(steps: list[Step]) -> bool:
+        forces = [step.force_n for step in steps]
+        strain = steps[-1].axial_mm / height_mm
+        return strain > least and forces[-1] < (1.0 - test.drop) * max(forces)
+
+    tilt = HOLD if test.platen == "guided" else FREE
+    return Leg(
+        test.label(),
+        move(test.until_strain * height_mm),
+        tilt,
+        tilt,
+        first=_FIRST / test.until_strain,
+        largest=_LARGEST / test.until_strain,
+        stop=has_failed,
+    )
+
+
+def _spread(specimen: Specimen, made: Constituents, values: FloatArray) -> FloatArray:
+    """Return a sum over the constituents of every voxel, weighted by volume."""
+    total = np.bincount(made.cell, made.weight * values, specimen.domain.n_cells)
+    return frozen(np.asarray(total, np.float64).reshape(specimen.domain.shape))
+
+
+def _damage(specimen: Specimen, made: Constituents, values: FloatArray) -> FloatArray:
+    weight = made.weight * made.is_inelastic
+    total = np.bincount(made.cell, weight * values, specimen.domain.n_cells)
+    volume = np.bincount(made.cell, weight, specimen.domain.n_cells)
+    mean = np.divide(total, volume, out=np.zeros_like(total), where=volume > 0.0)
+    return frozen(mean.reshape(specimen.domain.shape))
