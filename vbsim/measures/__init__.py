@@ -2,6 +2,7 @@
 
 from vbsim.measures.comparison import compare
 from vbsim.measures.energy import strain_energy
+from vbsim.measures.failure import failure, failure_regions
 from vbsim.measures.fields import Fields
 from vbsim.measures.heights import genant_grade, heights, heights_loaded, standing_load_n
 from vbsim.measures.sharing import LoadProfile, load_profile, load_sharing
@@ -24,6 +25,8 @@ __all__ = [
     "measure",
     "compare",
     "MEASURES",
+    "failure",
+    "failure_regions",
     "Fields",
     "stiffness",
     "stiffness_endplate",

@@ -15,7 +15,7 @@ from vbsim.anatomy import ImagedVertebra, Vertebra
 from vbsim.augmentation import CementFill
 from vbsim.checks import InvalidCase, InvalidInput, Parameters
 from vbsim.data import Constant, recording
-from vbsim.fem import Compression, Flexion, LateralBending
+from vbsim.fem import Compression, Flexion, LateralBending, Strength
 from vbsim.fem.linear import DEFAULT_TOLERANCE
 from vbsim.fracture import FRACTURES
 from vbsim.materials import Bone
@@ -75,7 +75,7 @@ AnyVertebra = Annotated[
     Annotated[Vertebra, Tag("parametric")] | Annotated[ImagedVertebra, Tag("image")],
     Discriminator(_vertebra_tag),
 ]
-AnyTest = Annotated[Compression | Flexion | LateralBending, Field(discriminator="kind")]
+AnyTest = Annotated[Compression | Flexion | LateralBending | Strength, Field(discriminator="kind")]
 if TYPE_CHECKING:
     AnyStep = Any
 else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from vbsim.fem.response import Response
 from vbsim.measures.fields import body_fraction
 from vbsim.measures.radiodensity import radiodensity_hu
 from vbsim.mesh.voxels import VoxelGrid
+from vbsim.specimen.failure import FailureResponse
 from vbsim.specimen.specimen import Specimen
 
 __all__ = ["in_world", "stage_fields", "write_vti"]
@@ -30,7 +32,11 @@ _VTK_ORDER = (0, 1, 2, 5, 3, 4)
 _VTK_NAMES = ("xx", "yy", "zz", "xy", "yz", "xz")
 
 
-def stage_fields(specimen: Specimen, responses: Mapping[str, Response]) -> tuple[Fields, Fields]:
+def stage_fields(
+    specimen: Specimen,
+    responses: Mapping[str, Response],
+    failures: Mapping[str, FailureResponse] = MappingProxyType({}),
+) -> tuple[Fields, Fields]:
     """Return the cell arrays and the point arrays of a stage, by name, in world axes.
 
     Parameters
@@ -38,7 +44,9 @@ def stage_fields(specimen: Specimen, responses: Mapping[str, Response]) -> tuple
     specimen : Specimen
         The stage, potted.
     responses : mapping of str to Response
-        Its converged responses by test name.
+        Its converged linear responses by test name.
+    failures : mapping of str to FailureResponse
+        Its responses to strength tests by test name.
 
     Returns
     -------
@@ -72,6 +80,10 @@ def stage_fields(specimen: Specimen, responses: Mapping[str, Response]) -> tuple
         cells[f"{prefix}stress_mpa"] = in_world(stress, axes)
         cells[f"{prefix}von_mises_mpa"] = recovery.von_mises(stress)
         cells[f"{prefix}sed_mpa"] = recovery.energy_density(strain, stress)
+    for test, failed in failures.items():
+        points[f"{test}_displacement_mm"] = np.moveaxis(failed.displacement_mm, 0, -1) @ axes.T
+        cells[f"{test}_inelastic_strain"] = failed.inelastic
+        cells[f"{test}_damage"] = failed.damage
     return cells, points
 
 

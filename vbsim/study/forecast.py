@@ -108,7 +108,7 @@ def forecast(case: Case) -> Forecast:
         n_dof=max(dof for _, dof, _ in sizes),
         memory_mb=run_bytes(domain.n_cells, len(stages)) / 1e6,
         solver_mb=max(needed for _, _, needed in sizes) / 1e6,
-        n_solves=len(stages) * len({test.lateral for test in case.tests}),
+        n_solves=len(stages) * len({t.lateral for t in case.tests if t.kind != "strength"}),
         stages=told,
         warnings=tuple(warned),
     )

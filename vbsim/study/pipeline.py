@@ -13,13 +13,15 @@ from itertools import count
 from vbsim import measures
 from vbsim.checks import InvalidCase, InvalidInput, NotConverged, Parameters, PhysicsWarning
 from vbsim.fem import Settings, respond, solve_modes
-from vbsim.fem.loads import Lateral
+from vbsim.fem.loads import Lateral, Strength
 from vbsim.fem.response import PlatenModes, Response, SolverReport
 from vbsim.fracture import FRACTURES
 from vbsim.quantities import Quantity
 from vbsim.specimen import Specimen
+from vbsim.specimen.failure import FailureResponse
 from vbsim.study import memory
 from vbsim.study.case import AnyVertebra, Case
+from vbsim.study.failures import failed
 from vbsim.study.faults import located
 from vbsim.study.results import NO_TEST, Row
 from vbsim.study.store import StageStore
@@ -61,7 +63,9 @@ class Stage:
     report : tuple of Quantity
         What the step that led here told of itself.
     responses : mapping of str to Response
-        Converged responses by test name; empty before solving.
+        Converged linear responses by test name; empty before solving.
+    failures : mapping of str to FailureResponse
+        Responses to strength tests by test name.
     solver : tuple of SolverReport
         How it was solved.
     was_kept : bool
@@ -76,6 +80,7 @@ class Stage:
     bare: Specimen
     report: tuple[Quantity, ...] = ()
     responses: Mapping[str, Response] = field(default_factory=dict)
+    failures: Mapping[str, FailureResponse] = field(default_factory=dict)
     solver: tuple[SolverReport, ...] = ()
     was_kept: bool = False
     measured: Mapping[str, tuple[Quantity, ...]] = field(default_factory=dict)
@@ -183,7 +188,7 @@ def solve_stages(
     """
     solved = []
     for index, stage in enumerate(stages):
-        if stage.responses:
+        if stage.responses or stage.failures:
             solved.append(replace(stage, was_kept=True))
             continue
         progress(f"loading {stage.name}", index / len(stages))
@@ -199,7 +204,9 @@ def _share_of(progress: Progress, index: int, n_stages: int, doing: str, done: f
 
 
 def _solved(case: Case, stage: Stage, store: StageStore | None, progress: Progress) -> Stage:
-    ends = list(dict.fromkeys(test.lateral for test in case.tests))
+    named = list(zip(test_names(case), case.tests, strict=True))
+    linear = [(name, test) for name, test in named if not isinstance(test, Strength)]
+    ends = list(dict.fromkeys(test.lateral for _, test in linear))
     found = {}
     was_kept = True
     for lateral in ends:
@@ -212,11 +219,30 @@ def _solved(case: Case, stage: Stage, store: StageStore | None, progress: Progre
                 store.keep(key, modes)
         found[lateral] = modes
     responses = {
-        name: replace(respond(found[test.lateral], test), test=name)
-        for name, test in zip(test_names(case), case.tests, strict=True)
+        name: replace(respond(found[test.lateral], test), test=name) for name, test in linear
     }
     reports = tuple(modes.report for modes in found.values())
-    return replace(stage, responses=responses, solver=reports, was_kept=was_kept)
+    failures = _failures(case, stage, store, progress)
+    return replace(stage, responses=responses, failures=failures, solver=reports, was_kept=was_kept)
+
+
+def _failures(
+    case: Case, stage: Stage, store: StageStore | None, progress: Progress
+) -> dict[str, FailureResponse]:
+    """Return the responses of a stage to the strength tests."""
+    found = {}
+    for name, test in zip(test_names(case), case.tests, strict=True):
+        if isinstance(test, Strength):
+            key = case.stage_digest(stage.n_steps, test.model_dump(mode="json", exclude={"name"}))
+            response = failed(
+                stage.specimen,
+                test.model_copy(update={"name": name}),
+                threads=case.solver.threads,
+                kept=store.folder / f"{key[:32]}.failure.npz" if store else None,
+                progress=progress,
+            )
+            found[name] = replace(response, test=name)
+    return found
 
 
 def _modes(case: Case, stage: Stage, lateral: Lateral, progress: Progress) -> PlatenModes:
@@ -282,7 +308,7 @@ def tabulate(case: Case, stages: Sequence[Stage]) -> tuple[Row, ...]:
                 intact=measured[intact.name, test] if stage is not intact else None,
                 fractured=measured[fractured.name, test] if fractured else None,
             )
-            response = stage.responses.get(test)
+            response = stage.responses.get(test) or stage.failures.get(test)
             labels = (test, response.platen) if response else (NO_TEST, NO_TEST)
             rows += [
                 Row(stage.name, *labels, q.name, q.value, q.unit)
@@ -295,6 +321,8 @@ def _measured(case: Case, stage: Stage, test: str, intact: Stage) -> tuple[Quant
     if not test:
         frame = None if stage is intact else intact.specimen.anatomy.frame
         return (*measures.geometry(stage.specimen, frame), *stage.report)
+    if test in stage.failures:
+        return measures.failure(stage.specimen, stage.failures[test])
     kind = next(t.kind for n, t in zip(test_names(case), case.tests, strict=True) if n == test)
     return measures.measure(
         stage.specimen,

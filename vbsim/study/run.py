@@ -16,6 +16,7 @@ from vbsim.data import Constant
 from vbsim.quantities import DEFINITIONS
 from vbsim.study.case import Case
 from vbsim.study.compiling import compilation_told
+from vbsim.study.failures import write_history
 from vbsim.study.fields import stage_fields, write_vti
 from vbsim.study.geometry import needles_of, write_vtp
 from vbsim.study.pipeline import (
@@ -52,6 +53,7 @@ Draw = Callable[[Case, Sequence[Stage], Sequence[Row], Path], None]
 
 
 FIGURES = "figures"
+HISTORIES = "histories"
 
 # Share of a progress bar that solving takes; the rest is writing and drawing.
 _SOLVING = 0.8
@@ -215,9 +217,12 @@ def _write(
     for stage in stages:
         frame = stage.specimen.anatomy.frame
         write_vtp(folder / "geometry" / f"{stage.name}.vtp", frame, needles_of(case, stage))
-        cells, points = stage_fields(stage.specimen, stage.responses)
+        cells, points = stage_fields(stage.specimen, stage.responses, stage.failures)
         path = folder / "fields" / f"{stage.name}.vti"
         write_vti(path, stage.specimen.domain, cells, points)
+        for test, response in stage.failures.items():
+            (folder / HISTORIES).mkdir(exist_ok=True)
+            write_history(folder / HISTORIES / f"{stage.name}-{test}.csv", response)
 
 
 def _summary(
@@ -240,7 +245,11 @@ def _tell(stage: Stage) -> dict[str, Any]:
         "name": stage.name,
         "history": list(stage.bare.history),
         "solved_by_an_earlier_run": stage.was_kept,
-        "equilibrium_error": {t: r.equilibrium_error for t, r in stage.responses.items()},
+        "equilibrium_error": {
+            **{t: r.equilibrium_error for t, r in stage.responses.items()},
+            **{t: max(s.residual for s in r.steps) for t, r in stage.failures.items()},
+        },
+        "status": {t: r.status.value for t, r in stage.failures.items()},
     }
 
 

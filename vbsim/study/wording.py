@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from vbsim.study.results import NO_TEST, Row
 
-__all__ = ["BENDING", "COMPRESSION", "SHAPE", "Line", "Sheet", "sheets", "shown_lines"]
+__all__ = ["BENDING", "COMPRESSION", "FAILURE", "SHAPE", "Line", "Sheet", "sheets", "shown_lines"]
 
 
 class Line(NamedTuple):
@@ -105,6 +105,21 @@ BENDING = (
 )
 
 
+FAILURE = (
+    Line("strength", "Strength (largest force)", "kN", 1e-3, 2),
+    Line("strength_vs_intact", "  of intact", "%", 100.0, 0),
+    Line("strain_at_strength", "Apparent strain at it", "%", 100.0, 2),
+    Line("strength_offset", "Force at the 0.2 % offset", "kN", 1e-3, 2),
+    Line("force_at_strain", "Force at 1.9 % apparent strain", "kN", 1e-3, 2),
+    Line("energy_to_strength", "Energy to the largest force", "J", digits=2),
+    Line("failure_share_endplate_upper", "Failure at the upper endplate", "%", 100.0, 0),
+    Line("failure_share_endplate_lower", "Failure at the lower endplate", "%", 100.0, 0),
+    Line("failure_share_wall", "Failure in the wall", "%", 100.0, 0),
+    Line("failure_share_core", "Failure in the core", "%", 100.0, 0),
+    Line("failure_share_cement", "Failure in the cement", "%", 100.0, 0, True),
+)
+
+
 class Sheet(NamedTuple):
     """One table: a title, and lines with a text for every stage.
 
@@ -138,7 +153,9 @@ def sheets(rows: Sequence[Row]) -> list[Sheet]:
         title = f"{test.replace('_', ' ').capitalize()}, platen {platen.replace('_', ' ')}"
         load = next((v for (_, q), v in values.items() if q == "standing_load"), None)
         title += f"; standing means {load:.0f} N" if load is not None else ""
-        lines = shown_lines(BENDING if has_bending else COMPRESSION, stages, values)
+        has_failed = any(quantity.startswith("failure_share") for _, quantity in values)
+        wanted = BENDING if has_bending else FAILURE if has_failed else COMPRESSION
+        lines = shown_lines(wanted, stages, values)
         found.append(Sheet(title, stages, lines))
     return found
 

@@ -18,7 +18,7 @@ from vbsim.fem.equilibrium.state import BodyState
 if TYPE_CHECKING:
     from vbsim.fem.equilibrium.solver import Equilibrium
 
-__all__ = ["Checkpoint", "Progressed"]
+__all__ = ["Checkpoint", "Progressed", "step_of"]
 
 FloatArray = NDArray[np.float64]
 
@@ -92,7 +92,8 @@ class Checkpoint:
                 )
             done, size, n_taken = kept["at"]
             steps = [
-                _step(str(name), row) for name, row in zip(kept["legs"], kept["steps"], strict=True)
+                step_of(str(name), row)
+                for name, row in zip(kept["legs"], kept["steps"], strict=True)
             ]
             increment = (float(kept["last_size"]), kept["last_du"], kept["last_dmotion"])
             solver.resume(state, steps, float(kept["scale"]), increment)
@@ -108,7 +109,7 @@ def _key(solver: Equilibrium, leg: Leg) -> str:
     return told.hexdigest()
 
 
-def _step(leg: str, row: FloatArray) -> Step:
+def step_of(leg: str, row: FloatArray) -> Step:
     """Return a step from its row of numbers."""
     counts = {"newton", "krylov", "n_yielding"}
     names = Step._fields[1:]
