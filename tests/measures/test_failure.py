@@ -1,0 +1,74 @@
+"""Measures of a strength test: the curve's marks, and where the body fails."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vbsim.anatomy import Vertebra
+from vbsim.fem import Compression, Strength, solve
+from vbsim.fem.equilibrium import Status
+from vbsim.materials import Bone
+from vbsim.measures import failure, failure_regions
+from vbsim.measures.failure import offset_force_n
+from vbsim.mesh import VoxelGrid
+from vbsim.specimen import Potting, Specimen
+from vbsim.specimen.failure import load_to_failure
+
+
+@pytest.fixture(scope="module")
+def potted():
+    vertebra = Vertebra(level="L1")
+    grid = VoxelGrid.around(vertebra, spacing_mm=4.0, margin_mm=18.0)
+    return Potting().apply(Specimen.from_bone(vertebra, grid, Bone(vbmd_mg_cm3=80.0)))
+
+
+@pytest.fixture(scope="module")
+def response(potted):
+    return load_to_failure(potted, Strength())
+
+
+def test_the_test_ends_behind_its_peak(potted, response):
+    assert response.status in (Status.STOPPED, Status.DONE)
+    assert response.has_peak
+    fallen = response.force_n[-1] < 0.9 * response.force_n.max()
+    assert fallen == (response.status is Status.STOPPED)
+    assert max(step.residual for step in response.steps) <= 1e-4
+
+
+def test_the_first_slope_is_the_linear_stiffness(potted, response):
+    linear = solve(potted, Compression())
+    first = response.steps[0]
+    # 0.1 % of apparent strain: no bone yields yet
+    assert first.n_yielding == 0
+    assert first.force_n / first.axial_mm == pytest.approx(
+        linear.force_n / linear.motion[0], rel=1e-3
+    )
+
+
+def test_marks_of_the_curve_are_in_order(potted, response):
+    found = {q.name: q.value for q in failure(potted, response)}
+    assert found["strength_offset"] < found["strength"] == response.force_n.max()
+    assert found["force_at_strain"] <= found["strength"]
+    # At least what a body of uniform stress would store, and not much more than that.
+    slope = response.force_n[0] / response.steps[0].axial_mm
+    elastic = 0.5 * found["strength"] ** 2 / slope / 1000.0
+    stored = found["energy_to_strength"] - found["dissipated_to_strength"]
+    assert elastic < stored < 1.5 * elastic
+
+
+def test_regions_part_the_body_and_shares_sum_to_one(potted, response):
+    regions = failure_regions(potted)
+    count = np.sum([place.astype(int) for place in regions.values()], axis=0)
+    np.testing.assert_array_equal(count, (potted.tissue.body > 0.0).astype(int))
+    shares = [q.value for q in failure(potted, response) if q.name.startswith("failure_share")]
+    assert sum(shares) == pytest.approx(1.0, abs=0.02)  # the rest yields in caps' voxels
+    assert min(shares) >= 0.0
+
+
+def test_the_offset_is_found_on_a_bent_line():
+    strain = np.linspace(0.0, 0.03, 31)
+    force = np.minimum(100.0 * strain, 1.0 + 10.0 * (strain - 0.01))
+    # 100 (e - 0.002) = 1 + 10 (e - 0.01): e = 1.1 / 90
+    assert offset_force_n(strain, force) == pytest.approx(100.0 * (1.1 / 90.0 - 0.002), rel=1e-9)
+    assert offset_force_n(strain, 100.0 * strain) is None
