@@ -11,7 +11,7 @@ from vbsim.kernels.strain import effective
 from vbsim.materials.field import StiffnessField
 from vbsim.mesh.voxels import VoxelGrid
 
-__all__ = ["strain", "stress", "von_mises", "energy_density", "effective_strain"]
+__all__ = ["strain", "stress", "von_mises", "energy_density", "effective_strain", "gradient_mean"]
 
 FloatArray = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def strain(displacement_mm: FloatArray, grid: VoxelGrid) -> FloatArray:
         Voigt ``xx yy zz yz xz xy`` with engineering shear, in the grid's axes.
     """
     gradient = [
-        [_mean_derivative(u, k, grid.spacing_mm[k]) for k in range(3)] for u in displacement_mm
+        [gradient_mean(u, k, grid.spacing_mm[k]) for k in range(3)] for u in displacement_mm
     ]
     result = np.empty((*grid.shape, 6))
     for row, (i, j) in enumerate(_VOIGT):
@@ -42,7 +42,7 @@ def strain(displacement_mm: FloatArray, grid: VoxelGrid) -> FloatArray:
     return result
 
 
-def _mean_derivative(u: FloatArray, direction: int, spacing: float) -> FloatArray:
+def gradient_mean(u: FloatArray, direction: int, spacing: float) -> FloatArray:
     """Return the mean derivative along x (0), y (1) or z (2) over each cell."""
     for axis in range(3):
         near = tuple(slice(None, -1) if k == axis else slice(None) for k in range(3))

@@ -103,6 +103,9 @@ class Specimen:
         What the last step has to tell (volume placed, bone conserved, ...).
     fracture : object
         What the fracture chapter keeps of its step, or None.
+    mechanics : object
+        The body on its undeformed grid (`specimen.deformed.Deformed`), of which the fields here are
+        a picture; None unless mechanics has deformed it.
     volume_intact_ml : float or None
         Volume of the body before any step, ml; None where that stage was never made.
     """
@@ -122,6 +125,7 @@ class Specimen:
     history: tuple[str, ...] = ()
     report: tuple[Quantity, ...] = field(default=())
     fracture: Any = None
+    mechanics: Any = None
     volume_intact_ml: float | None = None
 
     def __post_init__(self) -> None:
