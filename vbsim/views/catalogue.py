@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from vbsim.checks import require
 from vbsim.study.stored import StoredFields, StoredStudy
 
-__all__ = ["FieldLook", "LoadOf", "LOOKS", "colour_range", "drawn", "load_of", "look_of"]
+__all__ = [
+    "FieldLook",
+    "LoadOf",
+    "LOOKS",
+    "colour_range",
+    "drawn",
+    "load_of",
+    "look_of",
+    "round_number",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -171,13 +180,13 @@ def colour_range(look: FieldLook, found: Iterable[FloatArray]) -> tuple[float, f
     high = float(np.percentile(together, 99.0))
     if not look.is_log:
         top = min(1.15 * high, 3.5 * float(np.percentile(together, 50.0)))
-        return 0.0, _round(top, up=True)
+        return 0.0, round_number(top, up=True)
     low = max(float(np.percentile(together, 3.0)), high / _LOG_RANGE)
-    low, high = _round(low, up=False), _round(high, up=True)
+    low, high = round_number(low, up=False), round_number(high, up=True)
     return low, max(high, 2.0 * low)
 
 
-def _round(number: float, *, up: bool) -> float:
+def round_number(number: float, *, up: bool) -> float:
     """Return the next number of the series 1, 2, 5, 10, ... above or below."""
     decades = 10.0 ** np.arange(np.floor(np.log10(number)), np.ceil(np.log10(number)) + 1)
     series = np.outer(decades, (1.0, 2.0, 5.0)).ravel()

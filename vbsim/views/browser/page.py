@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -21,36 +22,39 @@ def viewer_scripts() -> str:
     return f"<script>{asset('scene.js')}\n{asset('viewer.js')}\n{asset('embedded.js')}</script>"
 
 
-def embedded_scene(block: bytes, name: str, panes: str) -> str:
-    """Return an element that shows a scene, with its data.
+def embedded_scene(blocks: Sequence[bytes], panes: Sequence[tuple[int, int]]) -> str:
+    """Return an element that shows scenes, with their data.
 
     Parameters
     ----------
-    block : bytes
-        The scene (see `scene_bytes`).
-    name : str
-        Names the element.
-    panes : str
-        Stages to show side by side, by number, with commas.
+    blocks : sequence of bytes
+        The scenes (see `scene_bytes`).
+    panes : sequence of (int, int)
+        What is shown side by side: number of the scene and of its stage.
     """
-    data = base64.b64encode(block).decode("ascii")
-    name, panes = html.escape(name, quote=True), html.escape(panes, quote=True)
+    names = [f"scene-{k}" for k in range(len(blocks))]
+    data = "".join(
+        f'<script type="application/octet-stream" id="{name}">'
+        f"{base64.b64encode(block).decode('ascii')}</script>"
+        for name, block in zip(names, blocks, strict=True)
+    )
+    shown = ",".join(f"{scene}:{stage}" for scene, stage in panes)
     return (
-        f'<div class="scene" id="{name}" data-panes="{panes}" data-from="{name}-data">'
-        "<noscript>The interactive view needs JavaScript.</noscript></div>"
-        f'<script type="application/octet-stream" id="{name}-data">{data}</script>'
+        f'<div class="scene" data-panes="{shown}" data-from="{",".join(names)}">'
+        f"<noscript>The interactive view needs JavaScript.</noscript></div>{data}"
     )
 
 
-def view_page(block: bytes, title: str, n_stages: int) -> str:
-    """Return a whole page with the interactive view of a study alone."""
-    scene = embedded_scene(block, "scene", ",".join(str(k) for k in range(n_stages)[-3:]))
+def view_page(blocks: Sequence[bytes], title: str, panes: Sequence[tuple[int, int]]) -> str:
+    """Return a whole page with the interactive view of one or more studies alone."""
+    scene = embedded_scene(blocks, panes)
+    title = html.escape(title)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{asset('viewer.css')}"
+        f'<title>{title}</title><link rel="icon" href="data:,"><style>{asset("viewer.css")}'
         "body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: #222; }"
         "h1 { font-size: 18px; margin: 10px 14px; }"
         ".viewer { margin: 0 14px; } .viewer .stage { height: calc(100vh - 150px); }"
-        f"</style></head><body><h1>{html.escape(title)}</h1>{scene}{viewer_scripts()}</body></html>\n"
+        f"</style></head><body><h1>{title}</h1>{scene}{viewer_scripts()}</body></html>\n"
     )

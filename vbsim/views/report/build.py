@@ -125,7 +125,7 @@ def _scene(study: StoredStudy) -> tuple[str, str]:
         log.warning("no interactive view: %s", error)
         return "", "The fields of this result were not kept, so that there is no interactive view."
     chosen = range(len(study.stages))[-_MOST_PANES:]
-    return embedded_scene(block, "scene", ",".join(map(str, chosen))), ""
+    return embedded_scene([block], [(0, k) for k in chosen]), ""
 
 
 def _pictures(study: StoredStudy) -> list[Picture]:

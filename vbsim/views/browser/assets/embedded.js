@@ -3,12 +3,16 @@
 
 async function startEmbedded(place) {
   try {
-    const text = document.getElementById(place.dataset.from).textContent.trim();
-    const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    const scene = await unpack(packed);
-    let stages = place.dataset.panes.split(",").map(Number);
-    if (place.clientWidth < 560) stages = stages.slice(-1);
-    place.viewer = new Viewer(place, stages.map((stage) => ({ scene, stage })));
+    const scenes = await Promise.all(place.dataset.from.split(",").map((name) => {
+      const text = document.getElementById(name).textContent.trim();
+      return unpack(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
+    }));
+    let panes = place.dataset.panes.split(",").map((pair) => {
+      const [scene, stage] = pair.split(":").map(Number);
+      return { scene: scenes[scene], stage, title: scenes.length > 1 ? scenes[scene].name : "" };
+    });
+    if (place.clientWidth < 560) panes = panes.slice(-1);
+    place.viewer = new Viewer(place, panes);
   } catch (problem) {
     place.textContent = `The interactive view cannot be shown: ${problem.message}.`;
     place.classList.add("failed");

@@ -2,7 +2,7 @@
 "use strict";
 
 const AXES = { none: -1, sagittal: 0, coronal: 1, axial: 2 };
-const CAMERAS = { anterior: [0, 0], "left lateral": [90, 0], posterior: [180, 0], superior: [0, 89.9], oblique: [52, 16] };
+const CAMERAS = { anterior: [0, 0], "left lateral": [90, 0], posterior: [180, 0], superior: [180, 89.9], oblique: [52, 16] };
 const LAYERS = { bone: true, cement: true, needles: true, endplates: false, caps: false };
 
 function element(tag, attributes = {}, ...inside) {
@@ -61,7 +61,10 @@ class Viewer {
   range() {
     const found = this.panes.map((p) => p.scene.fields.find((f) => f.name === this.state.field)).filter(Boolean);
     if (!found.length) return null;
-    return { ...found[0], low: Math.min(...found.map((f) => f.low)), high: Math.max(...found.map((f) => f.high)) };
+    // Two studies may have been loaded differently: each is shown at its own standing load.
+    const same = found.every((f) => f.label === found[0].label);
+    const label = same ? found[0].label : found[0].label.replace(/ at \d+ N$/, " at standing load");
+    return { ...found[0], label, low: Math.min(...found.map((f) => f.low)), high: Math.max(...found.map((f) => f.high)) };
   }
 
   look() {
