@@ -5,6 +5,7 @@ from vbsim.augmentation.distribution import DISTRIBUTIONS, AnyDistribution
 from vbsim.augmentation.fill import CementFill, needle_paths
 from vbsim.augmentation.grown import Cleft, Lobulated
 from vbsim.augmentation.imported import FromImage
+from vbsim.augmentation.injection import Injection
 from vbsim.augmentation.shapes import (
     Anterior,
     Bipedicular,
@@ -15,7 +16,7 @@ from vbsim.augmentation.shapes import (
     Unipedicular,
 )
 
-AUGMENTATIONS = (CementFill,)
+AUGMENTATIONS = (CementFill, Injection)
 """Step classes of this chapter, told apart by ``kind``."""
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Column",
     "Distribution",
     "FromImage",
+    "Injection",
     "Lobulated",
     "NeedlePath",
     "Posterolateral",

@@ -153,7 +153,7 @@ class Diffusion:
         taken, residual = stencil.solve(
             self.faces, self._hierarchy, source, tolerance, MOST_ITERATIONS, u, r, p, q
         )
-        report = Solved(abs(int(taken)), float(residual))
+        report = Solved(int(taken), float(residual))
         if not residual <= 10.0 * tolerance:
             raise NotConverged(
                 f"diffusion: residual {residual:.1e} after {report.iterations} iterations, "

@@ -19,6 +19,7 @@ from vbsim.materials.density_modulus import bone_volume_fraction
 from vbsim.materials.field import StiffnessField
 from vbsim.mesh.voxels import VoxelGrid
 from vbsim.quantities import Quantity, define, quantity
+from vbsim.specimen.series import Series
 from vbsim.specimen.stiffness import compartment_fields, stiffness_field
 from vbsim.specimen.tissue import BoneSource, CapMaterial, CementField, Ends, Tissue
 
@@ -108,6 +109,8 @@ class Specimen:
         a picture; None unless mechanics has deformed it.
     volume_intact_ml : float or None
         Volume of the body before any step, ml; None where that stage was never made.
+    series : tuple of Series
+        What the last step recorded over time.
     """
 
     name: str
@@ -127,6 +130,7 @@ class Specimen:
     fracture: Any = None
     mechanics: Any = None
     volume_intact_ml: float | None = None
+    series: tuple[Series, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("vbmd_mg_cm3", "vbmd_intact_mg_cm3", "integrity"):
@@ -322,7 +326,7 @@ class Specimen:
         earlier = [entry.partition(":")[0].partition("_")[0] for entry in self.history]
         repeats = earlier.count(stage)
         name = f"{stage}_{repeats + 1}" if repeats else stage
-        return replace(self, name=name, history=(*self.history, f"{name}: {line}"))
+        return replace(self, name=name, history=(*self.history, f"{name}: {line}"), series=())
 
 
 def _refuse_cut_body(specimen: Specimen) -> None:

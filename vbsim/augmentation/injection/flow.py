@@ -1,0 +1,471 @@
+"""Cement pressed into a porous body: pressure, flow, front, leaks, step by step.
+
+Both fluids follow Darcy's law in the pores of one grid. In a cell that the front crosses they lie
+one behind the other, so that their resistances add; a cell passes cement on only once it is full.
+Left out: capillarity, gravity, a yield stress, mixing of the fluids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vbsim.augmentation.approach import NeedlePath
+from vbsim.augmentation.injection.medium import Medium, Tube, shares_of_points, tube_shares
+from vbsim.augmentation.injection.needle import Needle
+from vbsim.augmentation.injection.outlets import COMPARTMENTS, Mouth
+from vbsim.augmentation.injection.rheology import PA, Rheology, tube_resistance
+from vbsim.checks import require
+from vbsim.data import value
+from vbsim.fem.diffusion import Diffusion, pad
+from vbsim.kernels import transport
+
+__all__ = ["Flow", "Limits", "Portion", "Status"]
+
+FloatArray = NDArray[np.float64]
+
+Status = Literal["volume", "pressure", "leak", "time"]
+"""Why an injection ended: all was given, nothing moved any more, a leak was seen, it set."""
+
+# The front moves by about this share of a cell between two pressure solves.
+_STEP_CELLS = 0.5
+# Surface of a ball of volume V: this times V^(2/3).
+_BALL = float((36.0 * np.pi) ** (1.0 / 3.0))
+# Passes in which viscosity and flow are brought together: at the start, and in every later step.
+_PASSES_FIRST, _PASSES = 8, 2
+_TOLERANCE = 1e-6
+# No step is longer: the cement ages meanwhile, s.
+_LONGEST_S = 10.0
+# Moments of which the fields are kept.
+_FRAMES = 40
+# Passes in which cement that waits in full cells is moved on at the end.
+_SETTLING = 20
+# Most steps for one portion, whatever happens.
+_MOST_STEPS = 2000
+# Less than this share of a wanted step is none.
+_LEAST_STEP = 1e-3
+
+
+class Portion(NamedTuple):
+    """Cement given through one needle while it is drawn back.
+
+    Attributes
+    ----------
+    path : NeedlePath
+        The needle.
+    volume_mm3 : float
+        How much.
+    from_mm, to_mm : float
+        How far the tip is drawn back at the start and at the end, mm.
+    """
+
+    path: NeedlePath
+    volume_mm3: float
+    from_mm: float
+    to_mm: float
+
+
+class Limits(NamedTuple):
+    """When to stop.
+
+    Attributes
+    ----------
+    rate_mm3_per_s : float
+        Wanted flow.
+    pressure_mpa : float
+        Most pressure behind the needle.
+    leak_ml : float
+        Stop once so much has leaked.
+    end_min : float
+        Stop at this time after mixing.
+    """
+
+    rate_mm3_per_s: float
+    pressure_mpa: float
+    leak_ml: float
+    end_min: float
+
+
+class _Way(NamedTuple):
+    """One way out: the cells it starts from and how much of it starts in each."""
+
+    mouth: Mouth
+    cells: NDArray[np.intp]
+    shares: FloatArray
+
+
+@dataclass(eq=False)
+class Flow:
+    """An injection under way; `run` presses portions in until one of the limits stops it.
+
+    Parameters
+    ----------
+    medium : Medium
+        The porous body.
+    mouths : sequence of Mouth
+        Ways out.
+    rheology : Rheology
+        The cement.
+    needle : Needle
+        The cannula.
+    limits : Limits
+        When to stop.
+    start_min : float
+        Time after mixing at which the injection starts, min.
+    marrow_pa_s : float
+        Viscosity of marrow.
+    """
+
+    medium: Medium
+    mouths: Sequence[Mouth]
+    rheology: Rheology
+    needle: Needle
+    limits: Limits
+    start_min: float
+    marrow_pa_s: float
+    rows: list[dict[str, float]] = field(default_factory=list)
+    frames: list[tuple[float, NDArray[np.float32], NDArray[np.float32]]] = field(
+        default_factory=list
+    )
+    cycles: int = 0
+    time_s: float = 0.0
+    injected_mm3: float = 0.0
+
+    def __post_init__(self) -> None:
+        medium = self.medium
+        shape = medium.pore.shape
+        self._balance = Diffusion((shape[0], shape[1], shape[2]), medium.spacing_mm)
+        self._permeability, self._porosity = pad(medium.permeability_mm2), pad(medium.pore)
+        zeros = [np.zeros_like(self._porosity) for _ in range(3)]
+        self.fluid = transport.Fluid(self._porosity * medium.cell_mm3, *zeros)
+        self._rate = np.ones_like(self._porosity)
+        self._pressure = np.zeros_like(self._porosity)
+        self._arriving = np.zeros_like(self._porosity), np.zeros_like(self._porosity)
+        self._leaked_now = np.zeros_like(self._porosity)
+        self._cells = np.flatnonzero(self._porosity.ravel() > 0.0)
+        self._ways = [_way_of(medium, mouth) for mouth in self.mouths]
+        self._parts = _parts_of(self._ways, self._porosity.size)
+        self.leaked_mm3 = np.zeros(len(self._ways))
+        self._out_rate = np.zeros(len(self._ways))
+        self._flow_rate = self.limits.rate_mm3_per_s
+
+    # State ---------------------------------------------------------------------------------------
+
+    @property
+    def minutes(self) -> float:
+        """Time after mixing, min."""
+        return self.start_min + self.time_s / 60.0
+
+    @property
+    def cement_mm3(self) -> FloatArray:
+        """Cement in every cell, (n_z, n_y, n_x), mm3; what waits to move on included."""
+        return np.asarray((self.fluid.held + self.fluid.waiting)[1:-1, 1:-1, 1:-1])
+
+    def leaked_ml(self) -> dict[str, float]:
+        """Return what has leaked into each compartment, ml."""
+        result = dict.fromkeys(COMPARTMENTS, 0.0)
+        for way, volume in zip(self._ways, self.leaked_mm3, strict=True):
+            result[way.mouth.compartment] += float(volume) / 1000.0
+        return result
+
+    # Run -----------------------------------------------------------------------------------------
+
+    def run(self, portions: Sequence[Portion]) -> Status:
+        """Press portions in, one after the other; return why it ended."""
+        total = sum(portion.volume_mm3 for portion in portions)
+        status: Status = "volume"
+        for portion in portions:
+            status = self._press(portion, total)
+            if status != "volume":
+                break
+        self._settle()
+        self._keep_frame()
+        return status
+
+    def _settle(self) -> None:
+        """Move on what still waits in full cells; what finds no way never left the needle."""
+        nothing = np.zeros_like(self._porosity)
+        for _ in range(_SETTLING):
+            if not bool(self.fluid.waiting.any()):
+                return
+            if not np.isfinite(self._solve_pressure(nothing)):
+                break
+            self._advance(nothing)
+        self.injected_mm3 -= float(self.fluid.waiting.sum())
+        self.fluid.waiting[:] = 0.0
+        if self.rows:
+            last = self.rows.pop()
+            self._note(last["pressure_cannula_mpa"], last["pressure_tip_mpa"])
+
+    def _press(self, portion: Portion, total_mm3: float) -> Status:
+        given, passes = 0.0, _PASSES_FIRST
+        for _ in range(_MOST_STEPS):
+            left = portion.volume_mm3 - given
+            if left <= 1e-9 * portion.volume_mm3:
+                return "volume"
+            source = self._source(portion, given / portion.volume_mm3)
+            step = min(self._step_mm3(portion, given), left)
+            cannula, tip = self._find_flow(source, passes)
+            passes = _PASSES
+            if self._flow_rate < value("injection.flow.least_share") * self.limits.rate_mm3_per_s:
+                self._note(cannula, tip)
+                return "pressure"
+            if not self.rows:
+                self._note(cannula, tip)
+            volume = min(step, self._flow_rate * _LONGEST_S, self._room_mm3())
+            if volume < _LEAST_STEP * step:
+                return "pressure"  # full, or all but at a stand
+            self._advance(source * volume)
+            given += volume
+            self.injected_mm3 += volume
+            self.time_s += volume / self._flow_rate
+            self._note(cannula, tip)
+            if self.injected_mm3 >= len(self.frames) / _FRAMES * total_mm3:
+                self._keep_frame()
+            if float(self.leaked_mm3.sum()) / 1000.0 >= self.limits.leak_ml:
+                return "leak"
+            if self.minutes >= self.limits.end_min and left > volume:
+                return "time"
+        return "pressure"
+
+    def _step_mm3(self, portion: Portion, given_mm3: float) -> float:
+        """Return a volume that moves the front of a portion by a share of a cell, mm3."""
+        medium = self.medium
+        edge = float(np.cbrt(medium.cell_mm3))
+        porosity = float(medium.pore[medium.pore > 0.0].mean())
+        area = _BALL * (given_mm3 / porosity) ** (2.0 / 3.0)
+        moved = _STEP_CELLS * edge * area * porosity
+        return float(min(max(moved, 2.0 * medium.cell_mm3), portion.volume_mm3 / 8.0))
+
+    def _room_mm3(self) -> float:
+        """Return what still fits; no bound where there is a way out, mm3."""
+        if bool(self._leak.any()):
+            return float("inf")
+        fluid = self.fluid
+        return float(fluid.capacity.sum() - fluid.held.sum() - fluid.waiting.sum())
+
+    def _source(self, portion: Portion, done: float) -> FloatArray:
+        """Return how the needle's flow is shared out over the cells at its tip, padded; sum 1."""
+        back = portion.from_mm + done * (portion.to_mm - portion.from_mm)
+        tip = np.array(portion.path.tip_mm) - back * portion.path.direction
+        medium = self.medium
+        shares = shares_of_points(
+            tip + _ball(0.5 * self.needle.outer_mm),
+            medium.first_mm,
+            medium.spacing_mm,
+            medium.pore.shape,
+        )
+        shares *= medium.pore > 0.0
+        total = float(shares.sum())
+        require(
+            total > 0.0,
+            "tip",
+            tuple(round(float(c), 2) for c in tip),
+            "in bone with open pores (not in a wall or in cement that is already there)",
+        )
+        return pad(shares / total)
+
+    # Pressure ------------------------------------------------------------------------------------
+
+    def _find_flow(self, source: FloatArray, passes: int) -> tuple[float, float]:
+        """Bring flow, viscosity and pressure together; return cannula and tip pressure, MPa."""
+        limits, rheology = self.limits, self.rheology
+        fresh = float(rheology.consistency_pa_s_n_at(self.minutes))
+        self._flow_rate = min(
+            limits.rate_mm3_per_s, self._flow_rate * 1.5 if self.rows else limits.rate_mm3_per_s
+        )
+        cannula = tip = 0.0
+        for attempt in range(passes + 6):
+            tip = self._solve_pressure(source)
+            cannula = self.needle.pressure_mpa(self._flow_rate, rheology, fresh)
+            over = (cannula + tip) / limits.pressure_mpa
+            held_back = self._flow_rate < limits.rate_mm3_per_s * (1.0 - 1e-9)
+            if over > 1.0 + 1e-3 or (held_back and over < 0.98):
+                # Both fall with the rate to the power n, marrow aside.
+                wanted = self._flow_rate * (0.995 / over) ** (1.0 / rheology.exponent)
+                self._flow_rate = min(max(wanted, 1e-6), limits.rate_mm3_per_s)
+                continue
+            if attempt + 1 >= passes:
+                break
+        return cannula, tip
+
+    def _solve_pressure(self, source: FloatArray) -> float:
+        """Solve for the pressure at the present viscosities, renew these; return the tip's, MPa."""
+        medium = self.medium
+        filled = self._filled()
+        cement, consistency = self._viscosities()
+        marrow = self.marrow_pa_s
+        # Along a cell that the front crosses, cement and marrow lie one behind the other.
+        viscosity = filled * cement + (1.0 - filled) * marrow
+        mobility = self._permeability / (viscosity * PA)
+        leak = self._leak = self._leaks(filled, cement, consistency)
+        drain = medium.drain * (1.0 - filled[1:-1, 1:-1, 1:-1])
+        ways_out = float(drain.sum() + leak.sum())
+        if ways_out * self.limits.pressure_mpa < self._flow_rate:
+            # Nearly full: not even the limit in every cell would drive so much out.
+            return self._flow_rate / ways_out if ways_out > 0.0 else float("inf")
+        self._balance.set(
+            mobility[1:-1, 1:-1, 1:-1],
+            factors=medium.factors,
+            sink=drain + leak[1:-1, 1:-1, 1:-1],
+        )
+        solved = self._balance.solve_padded(
+            source * self._flow_rate, self._pressure, tolerance=_TOLERANCE
+        )
+        self.cycles += solved.iterations
+        h_x, h_y, h_z = medium.spacing_mm
+        transport.shear_rate(
+            self._pressure,
+            self._balance.faces,
+            np.array([h_y * h_z, h_x * h_z, h_x * h_y]),
+            self._permeability,
+            np.array(medium.factors),
+            self._porosity,
+            self._rate,
+        )
+        return float((source * self._pressure).sum())
+
+    def _filled(self) -> FloatArray:
+        capacity = self.fluid.capacity
+        filled = np.divide(
+            self.fluid.held, capacity, out=np.zeros_like(capacity), where=capacity > 0.0
+        )
+        return np.asarray(np.minimum(filled, 1.0))
+
+    def _viscosities(self) -> tuple[FloatArray, FloatArray]:
+        """Return apparent viscosity (Pa s) and consistency (Pa s^n) of cement in every cell."""
+        age = self.rheology.aged_min(self.minutes, self.fluid.entered)
+        # Where there is none yet, what comes next is the cement of the front: as old as the oldest.
+        has_cement = self.fluid.held > 0.0
+        oldest = float(age[has_cement].max()) if bool(has_cement.any()) else self.minutes
+        consistency = self.rheology.consistency_pa_s_n_at(np.where(has_cement, age, oldest))
+        viscosity = self.rheology.tube_factor * self.rheology.viscosity_pa_s(
+            self._rate, consistency
+        )
+        return viscosity, consistency
+
+    def _leaks(self, filled: FloatArray, cement: FloatArray, consistency: FloatArray) -> FloatArray:
+        """Return the conductance of every cell to the ways out, padded, mm3 / (MPa s)."""
+        leak = np.zeros_like(filled)
+        flat, pressure = leak.reshape(-1), self._pressure.reshape(-1)
+        for k, way in enumerate(self._ways):
+            if not len(way.cells):
+                continue
+            radius, length = way.mouth.channel.radius_mm, way.mouth.length_mm
+            k_here = float(way.shares @ consistency.reshape(-1)[way.cells])
+            wall_rate = 4.0 * max(self._out_rate[k], 0.0) / (np.pi * radius**3)
+            thick = self.rheology.tube_factor * float(
+                self.rheology.viscosity_pa_s(wall_rate, k_here)
+            )
+            reached = min(float(self.leaked_mm3[k]) / (np.pi * radius**2), length)
+            resistance = tube_resistance(thick, radius, reached) + tube_resistance(
+                self.marrow_pa_s, radius, length - reached
+            )
+            flat[way.cells] += way.shares / resistance
+            out = float((way.shares * pressure[way.cells]).sum()) / resistance
+            # Half the change at a time: rate and viscosity chase each other.
+            self._out_rate[k] = 0.5 * (self._out_rate[k] + max(out, 0.0))
+        return leak
+
+    # Front ---------------------------------------------------------------------------------------
+
+    def _advance(self, source_mm3: FloatArray) -> None:
+        pressure = self._pressure.reshape(-1)[self._cells]
+        order = self._cells[np.argsort(-pressure, kind="stable")]
+        transport.advance(
+            order,
+            self._pressure,
+            self._balance.faces,
+            self._leak,
+            source_mm3,
+            self.minutes,
+            self.fluid,
+            *self._arriving,
+            self._leaked_now,
+        )
+        gone = self._leaked_now.reshape(-1)
+        for k, (way, part) in enumerate(zip(self._ways, self._parts, strict=True)):
+            self.leaked_mm3[k] += float((gone[way.cells] * part).sum())
+
+    # Record --------------------------------------------------------------------------------------
+
+    def _note(self, cannula_mpa: float, tip_mpa: float) -> None:
+        row = {
+            "time_s": self.time_s,
+            "since_mixing_min": self.minutes,
+            "injected_ml": self.injected_mm3 / 1000.0,
+            "in_bone_ml": float((self.fluid.held + self.fluid.waiting).sum()) / 1000.0,
+            "leaked_ml": float(self.leaked_mm3.sum()) / 1000.0,
+        }
+        row |= {f"leaked_{name}_ml": volume for name, volume in self.leaked_ml().items()}
+        row |= {
+            "rate_ml_per_min": self._flow_rate * 0.06,
+            "pressure_mpa": cannula_mpa + tip_mpa,
+            "pressure_cannula_mpa": cannula_mpa,
+            "pressure_tip_mpa": tip_mpa,
+            "consistency_pa_s_n": float(self.rheology.consistency_pa_s_n_at(self.minutes)),
+        }
+        self.rows.append(row)
+
+    def _keep_frame(self) -> None:
+        inner = (slice(1, -1),) * 3
+        self.frames.append(
+            (
+                self.time_s,
+                self._filled()[inner].astype(np.float32),
+                self._pressure[inner].astype(np.float32),
+            )
+        )
+
+
+def _ball(radius_mm: float) -> FloatArray:
+    """Return points spread evenly in a ball, (n, 3), mm."""
+    axis = (np.arange(9) - 4.0) / 4.5 * radius_mm
+    points = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)
+    return np.asarray(points[np.linalg.norm(points, axis=1) <= radius_mm])
+
+
+def _way_of(medium: Medium, mouth: Mouth) -> _Way:
+    """Return the cells in which a way out starts: those at the mouth of its channel."""
+    channel = mouth.channel
+    edge = max(medium.spacing_mm)
+    inward = channel.end_mm - channel.start_mm
+    length = float(np.linalg.norm(inward))
+    reach = min(length, max(edge, channel.radius_mm)) / length
+    near = channel._replace(end_mm=channel.start_mm + reach * inward)
+    shares = _shares_near(medium, near)
+    if float(shares.sum()) == 0.0:  # the first cells may be slivers of wall: look further in
+        shares = _shares_near(medium, channel)
+    if float(shares.sum()) == 0.0:
+        shares = _nearest(medium, channel.start_mm)
+    cells = np.flatnonzero(pad(shares).ravel())
+    picked = pad(shares).ravel()[cells]
+    return _Way(mouth, cells, picked / picked.sum())
+
+
+def _shares_near(medium: Medium, channel: Tube) -> FloatArray:
+    shares = tube_shares(channel, medium.first_mm, medium.spacing_mm, medium.pore.shape)
+    return np.asarray(shares * (medium.pore > 0.0))
+
+
+def _parts_of(ways: Sequence[_Way], n_cells: int) -> list[FloatArray]:
+    """Return, for the cells of each way out, its part of what leaves them: by fourth powers."""
+    total = np.zeros(n_cells)
+    weights = [way.shares * way.mouth.channel.radius_mm**4 for way in ways]
+    for way, weight in zip(ways, weights, strict=True):
+        total[way.cells] += weight
+    return [weight / total[way.cells] for way, weight in zip(ways, weights, strict=True)]
+
+
+def _nearest(medium: Medium, point_mm: FloatArray) -> FloatArray:
+    """Return 1 at the open cell nearest to a point, 0 elsewhere."""
+    index = np.argwhere(medium.pore > 0.0)
+    centres = medium.first_mm + (index[:, ::-1] + 0.5) * np.array(medium.spacing_mm)
+    best = index[int(np.argmin(np.linalg.norm(centres - point_mm, axis=1)))]
+    shares = np.zeros(medium.pore.shape)
+    shares[tuple(best)] = 1.0
+    return shares
