@@ -20,6 +20,7 @@ PIN = {
     "bipedicular": 0.698,  # stiffness, bipedicular / unipedicular
     "api_in_30_lines": 1.296,  # stiffness, augmented / intact
     "volume_series": 1.214,  # stiffness at 30 % fill / intact
+    "injection_bipedicular": 2.699,  # stiffness, augmented / fractured
     "from_images": 1.438,  # stiffness, augmented / intact
 }
 
@@ -100,3 +101,13 @@ def test_from_images(tmp_path):
     result = script("from_images").study(tmp_path, spacing_mm=2.0)
     ratio = result.value("augmented", "stiffness_vs_intact")
     assert ratio == pytest.approx(PIN["from_images"], rel=PINNED)
+
+
+def test_injection_bipedicular(results):
+    result = run("injection_bipedicular.toml", results, 2.0)
+    placed, leaked = (result.value("augmented", f"{q}_volume") for q in ("cement", "leaked"))
+    assert placed + leaked == pytest.approx(result.value("augmented", "injected_volume"), rel=1e-6)
+    assert (result.folder / "fields" / "augmented-injection.vtkhdf").is_file()
+    assert (result.folder / "series" / "augmented-injection.csv").is_file()
+    ratio = result.value("augmented", "stiffness_vs_fractured")
+    assert ratio == pytest.approx(PIN["injection_bipedicular"], rel=PINNED)

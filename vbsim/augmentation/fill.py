@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,10 @@ class CementFill(Parameters):
         filled = self._cement_field(specimen, order, self._level(specimen, order, asked))
         return self._finish(specimen, (*specimen.cements, filled))
 
+    def needles(self, specimen: Specimen) -> tuple[NeedlePath, ...]:
+        """Return the needles of the distribution; none if no needle places it."""
+        return self.distribution.needles(specimen.anatomy)
+
     def largest_volume_ml(self, specimen: Specimen) -> float:
         """Return the largest volume of this distribution that fits into a specimen, ml."""
         return _rounded_down(self._order(specimen).capacity_mm3 / MM3_PER_ML)
@@ -156,9 +160,16 @@ class CementFill(Parameters):
         return replace(filled.with_stage_name("augmented", line), report=report)
 
 
-def needle_paths(specimen: Specimen, fill: CementFill) -> tuple[NeedlePath, ...]:
+class _Needled(Protocol):
+    """A step that may use needles."""
+
+    def needles(self, specimen: Specimen) -> tuple[NeedlePath, ...]:
+        """Return its needles in body coordinates."""
+
+
+def needle_paths(specimen: Specimen, fill: _Needled) -> tuple[NeedlePath, ...]:
     """Return the needles of a filling, for display; none if no needle places it."""
-    return fill.distribution.needles(specimen.anatomy)
+    return fill.needles(specimen)
 
 
 def _rounded_down(number: float) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from vbsim.anatomy import ImagedVertebra, Vertebra
-from vbsim.augmentation import CementFill
+from vbsim.augmentation import AUGMENTATIONS
 from vbsim.checks import InvalidCase, InvalidInput, Parameters
 from vbsim.data import Constant, recording
 from vbsim.fem import Compression, Flexion, LateralBending, Strength
@@ -79,7 +79,7 @@ AnyTest = Annotated[Compression | Flexion | LateralBending | Strength, Field(dis
 if TYPE_CHECKING:
     AnyStep = Any
 else:
-    AnyStep = Annotated[Union[(*FRACTURES, CementFill)], Field(discriminator="kind")]
+    AnyStep = Annotated[Union[(*FRACTURES, *AUGMENTATIONS)], Field(discriminator="kind")]
 
 
 class Case(Parameters):
@@ -134,7 +134,7 @@ class Case(Parameters):
                 raise InvalidCase(
                     "kind = 'reduction': needs a fracture before it", f"steps[{index}]"
                 )
-            fractured = fractured or step.kind not in ("reduction", "cement")
+            fractured = fractured or isinstance(step, FRACTURES)
         return self
 
     @cached_property

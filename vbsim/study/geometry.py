@@ -96,7 +96,7 @@ def body_surfaces(frame: BodyFrame) -> dict[Part, Surfaces]:
 
 def needles_of(case: Case, stage: Stage) -> tuple[NeedlePath, ...]:
     """Return the needles of every filling up to a stage, in body coordinates."""
-    fills = [step for step in case.steps[: stage.n_steps] if step.kind == "cement"]
+    fills = [step for step in case.steps[: stage.n_steps] if step.kind in ("cement", "injection")]
     return tuple(needle for fill in fills for needle in needle_paths(stage.bare, fill))
 
 

@@ -41,6 +41,7 @@ from vbsim.study.results import (
     write_json,
     written_aside,
 )
+from vbsim.study.series import write_table, write_vtkhdf
 from vbsim.study.store import StageStore
 from vbsim.study.toml import to_toml
 
@@ -223,6 +224,11 @@ def _write(
         for test, response in stage.failures.items():
             (folder / HISTORIES).mkdir(exist_ok=True)
             write_history(folder / HISTORIES / f"{stage.name}-{test}.csv", response)
+        for series in stage.specimen.series:
+            name = f"{stage.name}-{series.name}"
+            (folder / "series").mkdir(exist_ok=True)
+            write_table(folder / "series" / f"{name}.csv", series)
+            write_vtkhdf(folder / "fields" / f"{name}.vtkhdf", series)
 
 
 def _summary(
