@@ -30,7 +30,9 @@ class Grid:
     """One grid of the hierarchy: its operator and its vectors."""
 
     operator: VoxelOperator
-    factors: tuple[int, int, int] = (1, 1, 1)  # to the next coarser grid, (z, y, x)
+    factors: Array = field(default_factory=lambda: np.ones(3, np.int64))  # to the next, (z, y, x)
+    parents: Array = field(init=False)  # see `transfer.relate`
+    lines: Array = field(init=False)  # work of the transfer, one line a thread
     b: Array = field(init=False)
     x: Array = field(init=False)
     d: Array = field(init=False)
@@ -43,6 +45,15 @@ class Grid:
         self.double = np.zeros(shape)
         # Both are written before they are read in every cycle.
         self.d, self.e = self.double.view(np.float32).reshape(2, *shape)
+
+    def relate(self, factors: tuple[int, int, int], coarse: Layout) -> None:
+        """Find where the points lie on the next coarser grid."""
+        points = self.operator.layout.points
+        self.factors = np.array(factors)
+        self.parents = np.zeros((4, len(points.length)), np.int32)
+        transfer.relate(points, coarse.points, self.factors, self.parents)
+        longest = int(points.length.max())
+        self.lines = np.empty((self.operator.team.threads, longest + 2), np.float32)
 
 
 class Multigrid:
@@ -70,9 +81,10 @@ class Multigrid:
         self.grids = [Grid(operator)]
         while _too_large(self.grids[-1].operator):
             fine = self.grids[-1]
-            fine.factors = _factors(fine.operator)
-            coarser, moduli, flags = _coarser(fine.operator, fine.factors, moduli, flags)
+            factors = _factors(fine.operator)
+            coarser, moduli, flags = _coarser(fine.operator, factors, moduli, flags)
             self.grids.append(Grid(coarser))
+            fine.relate(factors, coarser.layout)
         self._inverse = _inverse_of(self.grids[-1].operator)
         self._coefficients = [_chebyshev(grid.operator) for grid in self.grids[:-1]]
 
@@ -129,40 +141,27 @@ class Multigrid:
 
     def _restrict(self, k: int) -> None:
         grid, coarse = self.grids[k], self.grids[k + 1]
-        factors = np.array(grid.factors)
-        fine_points = grid.operator.layout.points
-        layout = coarse.operator.layout
+        fine, points = grid.operator.layout.points, coarse.operator.layout.points
 
-        def slab(_: int, start: int, stop: int) -> None:
-            line = np.zeros(2 * layout.point_shape[2] + 3, np.float32)
-            transfer.restrict(
-                grid.b, fine_points, factors, layout.points, start, stop, line, coarse.b
-            )
+        def slab(member: int, start: int, stop: int) -> None:
+            line = grid.lines[member]
+            factors, parents = grid.factors, grid.parents
+            transfer.restrict(grid.b, fine, factors, parents, points, start, stop, line, coarse.b)
 
-        grid.operator.team.run(slab, layout.points.plane)
+        grid.operator.team.run(slab, points.plane)
 
     def _prolong(self, k: int) -> None:
-        grid, coarse = self.grids[k], self.grids[k + 1]
-        factors = np.array(grid.factors)
-        operator = grid.operator
-        layout, points = coarse.operator.layout, operator.layout.points
+        grid, source = self.grids[k], self.grids[k + 1].x
+        points, dinv = grid.operator.layout.points, grid.operator.dinv
 
-        def slab(_: int, start: int, stop: int) -> None:
-            line = np.zeros(layout.point_shape[2] + 1, np.float32)
+        def slab(member: int, start: int, stop: int) -> None:
+            line = grid.lines[member]
+            factors, parents = grid.factors, grid.parents
             transfer.prolong(
-                coarse.x,
-                layout.points,
-                factors,
-                points,
-                start,
-                stop,
-                line,
-                operator.dinv,
-                grid.d,
-                grid.x,
+                source, factors, parents, points, start, stop, line, dinv, grid.d, grid.x
             )
 
-        operator.team.run(slab, points.plane)
+        grid.operator.team.run(slab, points.plane)
 
 
 def _too_large(operator: VoxelOperator) -> bool:

@@ -11,32 +11,74 @@ from __future__ import annotations
 from vbsim.kernels import inlined, kernel
 from vbsim.kernels.runs import HELD_Z
 
-__all__ = ["restrict", "prolong", "coarsen", "hold", "ACTIVE"]
+__all__ = ["relate", "restrict", "prolong", "coarsen", "hold", "ACTIVE"]
 
 ACTIVE = 8
 """Flag of a point with material."""
 
 
-@inlined
-def _add_line(line, vector, c, points, z, y, weight):
-    """Add the runs of one line of points to a dense line."""
-    for r in range(points.line[z, y], points.line[z, y + 1]):
-        first, n = points.first[r], points.length[r]
-        source = vector[c, first : first + n]
-        target = line[points.x[r] : points.x[r] + n]
-        for i in range(n):
-            target[i] += weight * source[i]
+@kernel
+def relate(fine_points, coarse_points, factors, parents):
+    """Find the coarse points that each run of fine points lies between.
+
+    The parents of a run are consecutive on each of up to four coarse lines, because a coarse cell
+    has all its points wherever one of its children has material.
+
+    Parameters
+    ----------
+    fine_points, coarse_points : Points
+        Where the points lie.
+    factors : (3,) int
+        See above.
+    parents : (4, R) int32
+        Result: compact index of the first parent of each run on the coarse lines (z, y),
+        (z, y + 1), (z + 1, y), (z + 1, y + 1); unset where the run does not reach that line.
+    """
+    f_z, f_y, f_x = factors
+    for z in range(fine_points.line.shape[0]):
+        for y in range(fine_points.line.shape[1] - 1):
+            first, last = fine_points.line[z, y], fine_points.line[z, y + 1]
+            if first == last:
+                continue
+            for k in range(z % f_z + 1):
+                for j in range(y % f_y + 1):
+                    coarse = coarse_points.line[z // f_z + k, y // f_y + j]
+                    for run in range(first, last):
+                        x = fine_points.x[run] // f_x
+                        while coarse_points.x[coarse] + coarse_points.length[coarse] <= x:
+                            coarse += 1
+                        at = coarse_points.first[coarse] + x - coarse_points.x[coarse]
+                        parents[2 * k + j, run] = at
 
 
 @inlined
-def _clear(line, points, z, y):
-    """Set a dense line to 0 where `_add_line` has written."""
-    for r in range(points.line[z, y], points.line[z, y + 1]):
-        line[points.x[r] : points.x[r] + points.length[r]] = 0
+def _narrow(source, n, odd, half, line):
+    """Put a run, weighted along x, on its parents; return their number.
+
+    `odd` is 1 where the run begins between two parents.
+    """
+    n_even = (n - odd + 1) // 2
+    n_odd = n - n_even
+    line[0] = 0
+    for i in range(n_even):
+        line[odd + i] = source[odd + 2 * i]
+    if n_odd >= odd + n_even:
+        line[n_odd] = 0
+    for i in range(n_odd):
+        line[i] += half * source[2 * i + 1 - odd]
+    for i in range(n_odd):
+        line[i + 1] += half * source[2 * i + 1 - odd]
+    return max(n_odd + 1, odd + n_even) if n_odd else n_even
+
+
+@inlined
+def _add(line, weight, target, n):
+    for i in range(n):
+        target[i] += weight * line[i]
 
 
 @kernel
-def restrict(fine, fine_points, factors, coarse_points, start, stop, padded, coarse):
+def restrict(fine, fine_points, factors, parents, coarse_points, start, stop, line, coarse):
     """Set coarse point planes ``start <= z < stop`` to the transposed interpolation of `fine`.
 
     Parameters
@@ -47,62 +89,61 @@ def restrict(fine, fine_points, factors, coarse_points, start, stop, padded, coa
         Where the points lie.
     factors : (3,) int
         See above.
-    padded : (at least 2 Xc + 3,)
-        Work, 0 on entry and on return: a dense line behind one entry that stays 0.
+    parents : (4, R) int32
+        See `relate`.
+    line : (longest run + 2,)
+        Work.
     coarse : (3, M)
         Result.
     """
     f_z, f_y, f_x = factors
-    line = padded[1:]
     half, one = line.dtype.type(0.5), line.dtype.type(1.0)
     n_z, n_y = fine_points.line.shape[0], fine_points.line.shape[1] - 1
-    n_lines = coarse_points.line.shape[1] - 1
-    for c in range(3):
-        share = one / factors[2 - c]
-        for z in range(start, stop):
-            low_z, top_z = max(f_z * z - f_z + 1, 0), min(f_z * z + f_z, n_z)
-            for y in range(n_lines):
-                if coarse_points.line[z, y] == coarse_points.line[z, y + 1]:
-                    continue
-                low_y, top_y = max(f_y * y - f_y + 1, 0), min(f_y * y + f_y, n_y)
-                for q in range(low_z, top_z):
-                    for r in range(low_y, top_y):
-                        weight = share * (one if q == f_z * z else half)
-                        weight *= one if r == f_y * y else half
-                        _add_line(line, fine, c, fine_points, q, r, weight)
-                for r in range(coarse_points.line[z, y], coarse_points.line[z, y + 1]):
-                    first, n, at = (
-                        coarse_points.first[r],
-                        coarse_points.length[r],
-                        coarse_points.x[r],
-                    )
-                    target = coarse[c, first : first + n]
-                    if f_x == 2:
-                        for i in range(n):
-                            j = 2 * (at + i)
-                            target[i] = padded[j + 1] + half * (padded[j] + padded[j + 2])
-                    else:
-                        for i in range(n):
-                            target[i] = line[at + i]
-                for q in range(low_z, top_z):
-                    for r in range(low_y, top_y):
-                        _clear(line, fine_points, q, r)
+    share_x, share_y, share_z = one / f_x, one / f_y, one / f_z
+    for z in range(start, stop):
+        for c in range(3):
+            coarse[c, coarse_points.plane[z] : coarse_points.plane[z + 1]] = 0
+        for q in range(max(f_z * z - f_z + 1, 0), min(f_z * z + f_z, n_z)):
+            above = 0 if q >= f_z * z else 2  # whether the plane is below or above the fine one
+            weight_z = one if q == f_z * z else half
+            for y in range(n_y):
+                odd_y = y % f_y
+                weight = weight_z * (half if odd_y else one)
+                for run in range(fine_points.line[q, y], fine_points.line[q, y + 1]):
+                    first, n = fine_points.first[run], fine_points.length[run]
+                    odd = fine_points.x[run] % f_x
+                    near = parents[above, run]
+                    far = parents[above + 1, run] if odd_y else 0
+                    for c in range(3):
+                        source = fine[c, first : first + n]
+                        m = n
+                        if f_x == 2:
+                            m = _narrow(source, n, odd, half, line)
+                        else:
+                            for i in range(n):
+                                line[i] = source[i]
+                        share = weight * (share_x if c == 0 else share_y if c == 1 else share_z)
+                        _add(line, share, coarse[c, near : near + m], m)
+                        if odd_y:
+                            _add(line, share, coarse[c, far : far + m], m)
 
 
 @kernel
-def prolong(coarse, coarse_points, factors, fine_points, start, stop, line, dinv, out, x):
+def prolong(coarse, factors, parents, fine_points, start, stop, line, dinv, out, x):
     """Interpolate to fine point planes ``start <= z < stop``: ``out = P coarse, x += out``.
 
     Parameters
     ----------
     coarse : (3, M)
         Coarse vector.
-    coarse_points, fine_points : Points
-        Where the points lie.
     factors : (3,) int
         See above.
-    line : (at least Xc + 1,)
-        Work, 0 on entry and on return.
+    parents : (4, R) int32
+        See `relate`.
+    fine_points : Points
+        Where the points lie.
+    line : (longest run + 2,)
+        Work.
     dinv : (3, N)
         Inverse diagonal, 0 at held components, which stay 0.
     out, x : (3, N)
@@ -110,43 +151,47 @@ def prolong(coarse, coarse_points, factors, fine_points, start, stop, line, dinv
     """
     f_z, f_y, f_x = factors
     half, one = line.dtype.type(0.5), line.dtype.type(1.0)
-    for c in range(3):
-        share = one / factors[2 - c]
-        for z in range(start, stop):
-            low_z, odd_z = z // f_z, z % f_z
-            for y in range(fine_points.line.shape[1] - 1):
-                if fine_points.line[z, y] == fine_points.line[z, y + 1]:
-                    continue
-                low_y, odd_y = y // f_y, y % f_y
-                weight = share * (half if odd_z else one) * (half if odd_y else one)
-                for q in range(low_z, low_z + odd_z + 1):
-                    for r in range(low_y, low_y + odd_y + 1):
-                        _add_line(line, coarse, c, coarse_points, q, r, weight)
-                for r in range(fine_points.line[z, y], fine_points.line[z, y + 1]):
-                    first, n, at = fine_points.first[r], fine_points.length[r], fine_points.x[r]
-                    target = out[c, first : first + n]
-                    if f_x == 1:
-                        for i in range(n):
-                            target[i] = line[at + i]
+    zero = line.dtype.type(0.0)
+    share_x, share_y, share_z = one / f_x, one / f_y, one / f_z
+    for z in range(start, stop):
+        odd_z = z % f_z
+        for y in range(fine_points.line.shape[1] - 1):
+            odd_y = y % f_y
+            weight = (half if odd_z else one) * (half if odd_y else one)
+            for run in range(fine_points.line[z, y], fine_points.line[z, y + 1]):
+                first, n = fine_points.first[run], fine_points.length[run]
+                odd = fine_points.x[run] % f_x
+                m = (odd + n) // 2 + 1 if f_x == 2 else n
+                p0 = parents[0, run]
+                p1 = parents[1, run] if odd_y else 0
+                p2 = parents[2, run] if odd_z else 0
+                p3 = parents[3, run] if odd_y and odd_z else 0
+                for c in range(3):
+                    share = weight * (share_x if c == 0 else share_y if c == 1 else share_z)
+                    a = coarse[c, p0 : p0 + m]
+                    for i in range(m):
+                        line[i] = share * a[i]
+                    if odd_y:
+                        _add(coarse[c, p1 : p1 + m], share, line, m)
+                    if odd_z:
+                        _add(coarse[c, p2 : p2 + m], share, line, m)
+                    if odd_y and odd_z:
+                        _add(coarse[c, p3 : p3 + m], share, line, m)
+                    target, free = out[c, first : first + n], dinv[c, first : first + n]
+                    if f_x == 2:
+                        n_even = (n - odd + 1) // 2
+                        for i in range(n_even):
+                            target[odd + 2 * i] = line[odd + i]
+                        for i in range(n - n_even):
+                            target[2 * i + 1 - odd] = half * (line[i] + line[i + 1])
                     else:
-                        odd = at % 2
-                        if odd:
-                            target[0] = half * (line[at // 2] + line[at // 2 + 1])
-                        pairs, j = (n - odd) // 2, (at + odd) // 2
-                        even = target[odd : odd + 2 * pairs]
-                        for i in range(pairs):
-                            even[2 * i] = line[j + i]
-                            even[2 * i + 1] = half * (line[j + i] + line[j + i + 1])
-                        if odd + 2 * pairs < n:
-                            target[n - 1] = line[j + pairs]
-                    free, solution = dinv[c, first : first + n], x[c, first : first + n]
+                        for i in range(n):
+                            target[i] = line[i]
+                    solution = x[c, first : first + n]
                     for i in range(n):
-                        value = target[i] if free[i] != 0 else line[0] * 0
+                        value = target[i] if free[i] != 0 else zero
                         target[i] = value
                         solution[i] += value
-                for q in range(low_z, low_z + odd_z + 1):
-                    for r in range(low_y, low_y + odd_y + 1):
-                        _clear(line, coarse_points, q, r)
 
 
 @kernel
@@ -200,12 +245,29 @@ def coarsen(fine, factors, flags, coarse):
                         coarse[k, z // 2, y // f_y, x // f_x] += 3 * share * fine[k, z, y, x]
 
 
+@inlined
+def _held_and_free(fine, factors, low_z, top_z, r, s):
+    """Return what is held, and what is free, at the points around (r, s) in planes of points."""
+    _, f_y, f_x = factors
+    n_z, n_y, n_x = fine.shape
+    held, free = 0, 0
+    for k in range(max(low_z, 0), min(top_z, n_z)):
+        for j in range(max(r - f_y + 1, 0), min(r + f_y, n_y)):
+            for i in range(max(s - f_x + 1, 0), min(s + f_x, n_x)):
+                flags = fine[k, j, i]
+                if flags & ACTIVE:
+                    held |= flags & 7
+                    free |= ~flags & 7
+    return held, free
+
+
 @kernel
 def hold(fine, factors, coarse):
     """Mark the held components of coarse points.
 
-    A coarse point is held where the fine point on it is, and where its interpolation reaches held
-    points but no free one: it lies behind the plane that holds the body.
+    A coarse point is held where the fine point on it is, and where it interpolates to held points
+    of its plane but to no free one. Where it has no points in its plane it lies behind the end of
+    the body, and those of the next plane decide.
 
     Parameters
     ----------
@@ -217,19 +279,14 @@ def hold(fine, factors, coarse):
         Result: held components.
     """
     f_z, f_y, f_x = factors
-    n_z, n_y, n_x = fine.shape
     for z in range(coarse.shape[0]):
         for y in range(coarse.shape[1]):
             for x in range(coarse.shape[2]):
                 q, r, s = f_z * z, f_y * y, f_x * x
-                held, free, here = 0, 0, 0
-                for k in range(max(q - f_z + 1, 0), min(q + f_z, n_z)):
-                    for j in range(max(r - f_y + 1, 0), min(r + f_y, n_y)):
-                        for i in range(max(s - f_x + 1, 0), min(s + f_x, n_x)):
-                            flags = fine[k, j, i]
-                            if flags & ACTIVE:
-                                held |= flags & 7
-                                free |= ~flags & 7
-                if q < n_z and r < n_y and s < n_x:
+                held, free = _held_and_free(fine, factors, q, q + 1, r, s)
+                if held | free == 0:
+                    held, free = _held_and_free(fine, factors, q - f_z + 1, q + f_z, r, s)
+                here = 0
+                if q < fine.shape[0] and r < fine.shape[1] and s < fine.shape[2]:
                     here = fine[q, r, s] & 7
                 coarse[z, y, x] = here | (held & ~free)
