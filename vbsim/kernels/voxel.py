@@ -95,130 +95,123 @@ def _unpack_parities(work, n):
 def _add_lines(work, at, cells, run, low, base_low, top, base_top):
     """Add the forces of a run to the planes of sums below and above it."""
     n = cells.length[run] + 1
-    for c in range(3):
-        for k in range(4):
-            start = cells.lines[run, k] - (base_low if k < 2 else base_top)
-            target = low[c, start : start + n] if k < 2 else top[c, start : start + n]
-            line = work[(4 * c + k) * WIDTH + at : (4 * c + k) * WIDTH + at + n]
-            for i in range(n):
-                target[i] += line[i]
+    a, b = cells.lines[run, 0] - base_low, cells.lines[run, 1] - base_low
+    c, d = cells.lines[run, 2] - base_top, cells.lines[run, 3] - base_top
+    for component in range(3):
+        line = work[4 * component * WIDTH + at : 4 * (component + 1) * WIDTH]
+        near, far = low[component, a : a + n], low[component, b : b + n]
+        for i in range(n):
+            near[i] += line[i]
+        for i in range(n):
+            far[i] += line[i + WIDTH]
+        near, far = top[component, c : c + n], top[component, d : d + n]
+        for i in range(n):
+            near[i] += line[i + 2 * WIDTH]
+        for i in range(n):
+            far[i] += line[i + 3 * WIDTH]
 
 
 @inlined
-def _parities(work, i):
-    """Return the parity sums of cell i that strain it: per component x y xy z xz yz xyz."""
-    x0, x1, x2, x3 = i, i + WIDTH, i + 2 * WIDTH, i + 3 * WIDTH
-    y0, y1, y2, y3 = i + 4 * WIDTH, i + 5 * WIDTH, i + 6 * WIDTH, i + 7 * WIDTH
-    z0, z1, z2, z3 = i + 8 * WIDTH, i + 9 * WIDTH, i + 10 * WIDTH, i + 11 * WIDTH
-    w = work
-    return (
-        w[x0 + 1] - w[x0],
-        w[x1 + 1] + w[x1],
-        w[x1 + 1] - w[x1],
-        w[x2 + 1] + w[x2],
-        w[x2 + 1] - w[x2],
-        w[x3 + 1] + w[x3],
-        w[x3 + 1] - w[x3],
-        w[y0 + 1] - w[y0],
-        w[y1 + 1] + w[y1],
-        w[y1 + 1] - w[y1],
-        w[y2 + 1] + w[y2],
-        w[y2 + 1] - w[y2],
-        w[y3 + 1] + w[y3],
-        w[y3 + 1] - w[y3],
-        w[z0 + 1] - w[z0],
-        w[z1 + 1] + w[z1],
-        w[z1 + 1] - w[z1],
-        w[z2 + 1] + w[z2],
-        w[z2 + 1] - w[z2],
-        w[z3 + 1] + w[z3],
-        w[z3 + 1] - w[z3],
-    )
+def _split(work, line, i):
+    """Return the sum and the difference along x of a line of parities over cell i."""
+    near, far = work[line * WIDTH + i], work[line * WIDTH + i + 1]
+    return far + near, far - near
 
 
 @inlined
-def _forces(U, n, m, b, e, third):
-    """Return the forces conjugate to the 21 parity sums (same order).
+def _put(work, line, i, scale, plain, along):
+    """Put the forces on a parity, and on that parity and x, on the near and far points of cell i."""
+    work[_EVEN + line * WIDTH + i] = (plain - along) * scale
+    work[_ODD + line * WIDTH + i + 1] = (plain + along) * scale
 
-    `n` 6 and `m` 3 constants against the mean strain, `b` 6 and `e` 3 against the bending modes.
-    """
-    ux_x, ux_y, ux_xy, ux_z, ux_xz, ux_yz, ux_xyz = U[0], U[1], U[2], U[3], U[4], U[5], U[6]
-    uy_x, uy_y, uy_xy, uy_z, uy_xz, uy_yz, uy_xyz = U[7], U[8], U[9], U[10], U[11], U[12], U[13]
-    uz_x, uz_y, uz_xy, uz_z, uz_xz, uz_yz, uz_xyz = U[14], U[15], U[16], U[17], U[18], U[19], U[20]
+
+# The stiffness falls into four parts that share no parity sum: one of the normal strains and one of
+# each shear strain, each with the bending modes that go with it. Each reads and writes three lines.
+# One after the other they keep few enough values alive for 16 vector registers.
+
+
+@inlined
+def _normal_part(work, i, scale, n, b22_e66, b33_e55, b23):
+    """Normal strains, with bending ``y: xy`` and ``z: xz``; lines x, y: y and z: z."""
     n11, n22, n33, n12, n13, n23 = n
-    m44, m55, m66 = m
-    b11, b22, b33, b12, b13, b23 = b
-    e44, e55, e66 = e
-    # mean strain
-    s_xy = m66 * (ux_y + uy_x)
-    s_xz = m55 * (ux_z + uz_x)
+    _, ux_x = _split(work, 0, i)
+    uy_y, uy_xy = _split(work, 5, i)
+    uz_z, uz_xz = _split(work, 10, i)
+    f_x = n11 * ux_x + n12 * uy_y + n13 * uz_z
+    work[_EVEN + i] = -f_x * scale
+    work[_ODD + i + 1] = f_x * scale
+    f_y = n12 * ux_x + n22 * uy_y + n23 * uz_z
+    _put(work, 5, i, scale, f_y, b22_e66 * uy_xy + b23 * uz_xz)
+    f_z = n13 * ux_x + n23 * uy_y + n33 * uz_z
+    _put(work, 10, i, scale, f_z, b33_e55 * uz_xz + b23 * uy_xy)
+
+
+@inlined
+def _shear_part(work, i, scale, lines, shear, first, second, both, last):
+    """Shear strain of x with another axis; lines x: that axis, that axis, and the third: yz.
+
+    `first` and `second` are the constants of the bending modes, `both` couples them, `last` is the
+    constant of the third component's mode xyz.
+    """
+    x_line, other_line, third_line = lines
+    plain, along = _split(work, x_line, i)
+    _, other = _split(work, other_line, i)
+    third, third_along = _split(work, third_line, i)
+    f = shear * (plain + other)
+    _put(work, x_line, i, scale, f, first * along + both * third)
+    work[_EVEN + other_line * WIDTH + i] = -f * scale
+    work[_ODD + other_line * WIDTH + i + 1] = f * scale
+    _put(work, third_line, i, scale, second * third + both * along, last * third_along)
+
+
+@inlined
+def _torsion_part(work, i, scale, m44, e44, e55, e66, last):
+    """Shear strain yz and torsion; lines y: z, z: y and x: yz."""
+    uy_z, uy_xz = _split(work, 6, i)
+    uz_y, uz_xy = _split(work, 9, i)
+    ux_yz, ux_xyz = _split(work, 3, i)
     s_yz = m44 * (uy_z + uz_y)
     # torsion: three 1x1 blocks of shear that two components share
     t_x = e44 * (uy_xz + uz_xy)
     t_y = e55 * (ux_yz + uz_xy)
     t_z = e66 * (ux_yz + uy_xz)
-    return (
-        n11 * ux_x + n12 * uy_y + n13 * uz_z,
-        s_xy,
-        (b11 + e66) * ux_xy + b13 * uz_yz,
-        s_xz,
-        (b11 + e55) * ux_xz + b12 * uy_yz,
-        t_y + t_z,
-        (b11 + e55 + e66) * third * ux_xyz,
-        s_xy,
-        n12 * ux_x + n22 * uy_y + n23 * uz_z,
-        (b22 + e66) * uy_xy + b23 * uz_xz,
-        s_yz,
-        t_x + t_z,
-        (b22 + e44) * uy_yz + b12 * ux_xz,
-        (b22 + e44 + e66) * third * uy_xyz,
-        s_xz,
-        s_yz,
-        t_x + t_y,
-        n13 * ux_x + n23 * uy_y + n33 * uz_z,
-        (b33 + e55) * uz_xz + b23 * uy_xy,
-        (b33 + e44) * uz_yz + b13 * ux_xy,
-        (b33 + e44 + e55) * third * uz_xyz,
-    )
+    _put(work, 6, i, scale, s_yz, t_x + t_z)
+    _put(work, 9, i, scale, s_yz, t_x + t_y)
+    _put(work, 3, i, scale, t_y + t_z, last * ux_xyz)
 
 
-@inlined
-def _store(work, i, c, scale, F):
-    """Put the forces of cell i along component c, times `scale`, on its near and far points."""
-    f_x, f_y, f_xy, f_z, f_xz, f_yz, f_xyz = F
-    near = _EVEN + 4 * c * WIDTH + i
-    far = _ODD + 4 * c * WIDTH + i + 1
-    work[near] = -f_x * scale
-    work[far] = f_x * scale
-    work[near + WIDTH] = (f_y - f_xy) * scale
-    work[far + WIDTH] = (f_y + f_xy) * scale
-    work[near + 2 * WIDTH] = (f_z - f_xz) * scale
-    work[far + 2 * WIDTH] = (f_z + f_xz) * scale
-    work[near + 3 * WIDTH] = (f_yz - f_xyz) * scale
-    work[far + 3 * WIDTH] = (f_yz + f_xyz) * scale
+_XY = (1, 4, 11)  # lines x: y, y, z: yz
+_XZ = (2, 8, 7)  # lines x: z, z, y: yz
 
 
 @inlined
 def _cells_of_one(work, t, n):
     """Add up the forces of packed cells of one unit material with constants `t`."""
-    three, extra = t[_THREE], t[_VOLUMETRIC]
+    three, third, extra = t[_THREE], t[_THIRD], t[_VOLUMETRIC]
+    b11, b22, b33, b12, b13, b23 = t[0], t[1], t[2], t[3], t[4], t[5]
+    e44, e55, e66 = t[6], t[7], t[8]
     normal = (
-        three * t[0] + extra * t[_WEIGHTS],
-        three * t[1] + extra * t[_WEIGHTS + 1],
-        three * t[2] + extra * t[_WEIGHTS + 2],
-        three * t[3] + extra * t[_WEIGHTS + 3],
-        three * t[4] + extra * t[_WEIGHTS + 4],
-        three * t[5] + extra * t[_WEIGHTS + 5],
+        three * b11 + extra * t[_WEIGHTS],
+        three * b22 + extra * t[_WEIGHTS + 1],
+        three * b33 + extra * t[_WEIGHTS + 2],
+        three * b12 + extra * t[_WEIGHTS + 3],
+        three * b13 + extra * t[_WEIGHTS + 4],
+        three * b23 + extra * t[_WEIGHTS + 5],
     )
-    shear = (three * t[6], three * t[7], three * t[8])
-    bend = (t[0], t[1], t[2], t[3], t[4], t[5])
-    bend_shear = (t[6], t[7], t[8])
+    m44, m55, m66 = three * e44, three * e55, three * e66
+    last_x = (b11 + e55 + e66) * third
+    last_y = (b22 + e44 + e66) * third
+    last_z = (b33 + e44 + e55) * third
     for i in range(n):
-        F = _forces(_parities(work, i), normal, shear, bend, bend_shear, t[_THIRD])
+        _normal_part(work, i, work[_MODULI + i], normal, b22 + e66, b33 + e55, b23)
+    for i in range(n):
         scale = work[_MODULI + i]
-        _store(work, i, 0, scale, F[0:7])
-        _store(work, i, 1, scale, F[7:14])
-        _store(work, i, 2, scale, F[14:21])
+        _shear_part(work, i, scale, _XY, m66, b11 + e66, b33 + e44, b13, last_z)
+    for i in range(n):
+        scale = work[_MODULI + i]
+        _shear_part(work, i, scale, _XZ, m55, b11 + e55, b22 + e44, b12, last_y)
+    for i in range(n):
+        _torsion_part(work, i, work[_MODULI + i], m44, e44, e55, e66, last_x)
 
 
 @inlined
@@ -247,7 +240,7 @@ def _cells_of_mixture(work, t, n):
         k = _CONSTANTS + i
         b11, b22, b33 = work[k], work[k + WIDTH], work[k + 2 * WIDTH]
         b12, b13, b23 = work[k + 3 * WIDTH], work[k + 4 * WIDTH], work[k + 5 * WIDTH]
-        b44, b55, b66 = work[k + 6 * WIDTH], work[k + 7 * WIDTH], work[k + 8 * WIDTH]
+        e55, e66 = work[k + 7 * WIDTH], work[k + 8 * WIDTH]
         extra = work[k + _VOLUMETRIC * WIDTH]
         normal = (
             three * b11 + extra * w11,
@@ -257,12 +250,25 @@ def _cells_of_mixture(work, t, n):
             three * b13 + extra * w13,
             three * b23 + extra * w23,
         )
-        shear = (three * b44, three * b55, three * b66)
-        bend = (b11, b22, b33, b12, b13, b23)
-        F = _forces(_parities(work, i), normal, shear, bend, (b44, b55, b66), third)
-        _store(work, i, 0, one, F[0:7])
-        _store(work, i, 1, one, F[7:14])
-        _store(work, i, 2, one, F[14:21])
+        _normal_part(work, i, one, normal, b22 + e66, b33 + e55, b23)
+    for i in range(n):
+        k = _CONSTANTS + i
+        b11, b33, b13 = work[k], work[k + 2 * WIDTH], work[k + 4 * WIDTH]
+        e44, e55, e66 = work[k + 6 * WIDTH], work[k + 7 * WIDTH], work[k + 8 * WIDTH]
+        last = (b33 + e44 + e55) * third
+        _shear_part(work, i, one, _XY, three * e66, b11 + e66, b33 + e44, b13, last)
+    for i in range(n):
+        k = _CONSTANTS + i
+        b11, b22, b12 = work[k], work[k + WIDTH], work[k + 3 * WIDTH]
+        e44, e55, e66 = work[k + 6 * WIDTH], work[k + 7 * WIDTH], work[k + 8 * WIDTH]
+        last = (b22 + e44 + e66) * third
+        _shear_part(work, i, one, _XZ, three * e55, b11 + e55, b22 + e44, b12, last)
+    for i in range(n):
+        k = _CONSTANTS + i
+        b11 = work[k]
+        e44, e55, e66 = work[k + 6 * WIDTH], work[k + 7 * WIDTH], work[k + 8 * WIDTH]
+        last = (b11 + e55 + e66) * third
+        _torsion_part(work, i, one, three * e44, e44, e55, e66, last)
 
 
 @inlined
