@@ -70,13 +70,14 @@ def test_transfers_are_trilinear_interpolation_and_its_transpose(factors, shape,
     rng = np.random.default_rng(SEED)
 
     above = rng.standard_normal((3, coarse.n_points))
-    dinv = (rng.random((3, fine.n_points)) < 0.8).astype(np.float32)
+    dinv = (rng.random((3, fine.n_points)) < 0.8).astype(float)
     out, x = np.empty((3, fine.n_points)), rng.standard_normal((3, fine.n_points))
     before = x.copy()
-    arguments = (above, halved, parents, fine.points, 0, shape[0] + 1, line, dinv, out, x)
+    arguments = (above, 1.25, halved, parents, fine.points, 0, shape[0] + 1, line, dinv, out, x)
     transfer.prolong(*arguments)
     for c in range(3):
-        np.testing.assert_allclose(out[c], share[c] * (expected @ above[c]) * dinv[c], atol=1e-14)
+        wanted = 1.25 * share[c] * (expected @ above[c]) * dinv[c]
+        np.testing.assert_allclose(out[c], wanted, atol=1e-14)
     np.testing.assert_allclose(x, before + out, atol=1e-14)
 
     below = rng.standard_normal((3, fine.n_points))

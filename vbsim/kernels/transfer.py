@@ -72,6 +72,17 @@ def _narrow(source, n, odd, half, line):
 
 
 @inlined
+def _shares(factors, total, half):
+    """Return `total` over the factor of each component (x, y, z); `half` of it is given too."""
+    f_z, f_y, f_x = factors
+    return (
+        half if f_x == 2 else total,
+        half if f_y == 2 else total,
+        half if f_z == 2 else total,
+    )
+
+
+@inlined
 def _add(line, weight, target, n):
     for i in range(n):
         target[i] += weight * line[i]
@@ -99,7 +110,7 @@ def restrict(fine, fine_points, factors, parents, coarse_points, start, stop, li
     f_z, f_y, f_x = factors
     half, one = line.dtype.type(0.5), line.dtype.type(1.0)
     n_z, n_y = fine_points.line.shape[0], fine_points.line.shape[1] - 1
-    share_x, share_y, share_z = one / f_x, one / f_y, one / f_z
+    share_x, share_y, share_z = _shares(factors, one, half)
     for z in range(start, stop):
         for c in range(3):
             coarse[c, coarse_points.plane[z] : coarse_points.plane[z + 1]] = 0
@@ -129,13 +140,15 @@ def restrict(fine, fine_points, factors, parents, coarse_points, start, stop, li
 
 
 @kernel
-def prolong(coarse, factors, parents, fine_points, start, stop, line, dinv, out, x):
+def prolong(coarse, enlarged, factors, parents, fine_points, start, stop, line, dinv, out, x):
     """Interpolate to fine point planes ``start <= z < stop``: ``out = P coarse, x += out``.
 
     Parameters
     ----------
     coarse : (3, M)
         Coarse vector.
+    enlarged : float
+        Factor by which it is multiplied.
     factors : (3,) int
         See above.
     parents : (4, R) int32
@@ -151,8 +164,8 @@ def prolong(coarse, factors, parents, fine_points, start, stop, line, dinv, out,
     """
     f_z, f_y, f_x = factors
     half, one = line.dtype.type(0.5), line.dtype.type(1.0)
-    zero = line.dtype.type(0.0)
-    share_x, share_y, share_z = one / f_x, one / f_y, one / f_z
+    zero, whole = line.dtype.type(0.0), line.dtype.type(enlarged)
+    share_x, share_y, share_z = _shares(factors, whole, half * whole)
     for z in range(start, stop):
         odd_z = z % f_z
         for y in range(fine_points.line.shape[1] - 1):

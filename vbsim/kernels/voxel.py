@@ -120,7 +120,7 @@ def _split(work, line, i):
 
 @inlined
 def _put(work, line, i, scale, plain, along):
-    """Put the forces on a parity, and on that parity and x, on the near and far points of cell i."""
+    """Put the forces on a parity, and on it and x, on the near and far points of cell i."""
     work[_EVEN + line * WIDTH + i] = (plain - along) * scale
     work[_ODD + line * WIDTH + i + 1] = (plain + along) * scale
 
@@ -132,7 +132,7 @@ def _put(work, line, i, scale, plain, along):
 
 @inlined
 def _normal_part(work, i, scale, n, b22_e66, b33_e55, b23):
-    """Normal strains, with bending ``y: xy`` and ``z: xz``; lines x, y: y and z: z."""
+    """Do normal strains, with bending ``y: xy`` and ``z: xz``; lines x, y: y and z: z."""
     n11, n22, n33, n12, n13, n23 = n
     _, ux_x = _split(work, 0, i)
     uy_y, uy_xy = _split(work, 5, i)
@@ -148,7 +148,7 @@ def _normal_part(work, i, scale, n, b22_e66, b33_e55, b23):
 
 @inlined
 def _shear_part(work, i, scale, lines, shear, first, second, both, last):
-    """Shear strain of x with another axis; lines x: that axis, that axis, and the third: yz.
+    """Do the shear strain of x and another axis; lines x: that axis, it, and the third: yz.
 
     `first` and `second` are the constants of the bending modes, `both` couples them, `last` is the
     constant of the third component's mode xyz.
@@ -166,7 +166,7 @@ def _shear_part(work, i, scale, lines, shear, first, second, both, last):
 
 @inlined
 def _torsion_part(work, i, scale, m44, e44, e55, e66, last):
-    """Shear strain yz and torsion; lines y: z, z: y and x: yz."""
+    """Do shear strain yz and torsion; lines y: z, z: y and x: yz."""
     uy_z, uy_xz = _split(work, 6, i)
     uz_y, uz_xy = _split(work, 9, i)
     ux_yz, ux_xyz = _split(work, 3, i)
