@@ -70,6 +70,16 @@ class Layout:
         return int(np.diff(self.points.plane).max())
 
     @property
+    def stretches(self) -> float:
+        """Unbroken stretches of cells a row, over the rows that have cells."""
+        cells = self.cells
+        plane = np.repeat(np.arange(self.shape[0]), np.diff(cells.plane))
+        is_same_row = (np.diff(plane) == 0) & (np.diff(cells.row) == 0)
+        is_cut = is_same_row & (np.diff(cells.x) == cells.length[:-1])  # a long run in two
+        n_rows = len(plane) - np.count_nonzero(is_same_row)
+        return float((len(plane) - np.count_nonzero(is_cut)) / n_rows)
+
+    @property
     def n_bytes(self) -> int:
         """Memory of the numbering, bytes."""
         return sum(array.nbytes for array in (*self.cells, *self.points))

@@ -44,8 +44,9 @@ _SOLID = Plan(3, 3, 1.0)
 # Coarse cells bridge the gaps of a porous structure and are then too stiff: their corrections fall
 # short, by 1.2 to 2.5 on the trabecular cube, and coarse grids are worth more of the work.
 _POROUS = Plan(2, 5, 1.2)
-# A structure is porous if its cells fill less than this share of the cells of the second grid.
-_FULL = 0.85
+# A structure is porous if its cells fill less than this share of the cells of the second grid, and
+# its rows of cells have gaps: so many stretches a row. (A small body is all surface, without gaps.)
+_FULL, _STRETCHES = 0.85, 1.5
 
 
 @dataclass(eq=False)
@@ -250,11 +251,12 @@ def mark_active(layout: Layout, flags: NDArray[np.uint8]) -> None:
 
 
 def _plan(grids: list[Grid]) -> Plan:
-    """Return the plan that suits how much of the second grid the finest one fills."""
+    """Return the plan that suits how the cells of the finest grid lie in those of the second."""
     if len(grids) == 1:
         return _SOLID
-    finest, second = (grid.operator.layout.n_cells for grid in grids[:2])
-    return _SOLID if finest >= _FULL * np.prod(grids[0].factors) * second else _POROUS
+    layout, second = (grid.operator.layout for grid in grids[:2])
+    fill = layout.n_cells / (np.prod(grids[0].factors) * second.n_cells)
+    return _POROUS if fill < _FULL and layout.stretches > _STRETCHES else _SOLID
 
 
 def _chebyshev(operator: VoxelOperator, degree: int) -> list[tuple[float, float]]:
