@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from vbsim.study.sweep import Plan, Planned
 
-__all__ = ["sweep", "table"]
+__all__ = ["sweep", "table", "plot"]
 
 EXIT_SOME_FAILED = 1
 
@@ -96,6 +96,10 @@ def sweep(
         typer.echo(result.to_json())
     else:
         sweep_screen.show(result)
+    if figures and result.statuses.get("done", 0) > 1:
+        from vbsim.cli import sweep_plots
+
+        sweep_plots.draw_at_the_end(result.folder, quiet=quiet or as_json)
     if result.n_failed:
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -135,6 +139,28 @@ def table(
         typer.echo(found.to_csv(), nl=False)
     else:
         sweep_screen.show_table(found)
+
+
+@app.command()
+def plot(
+    folder: SweepFolder,
+    column: Annotated[
+        str | None,
+        typer.Option("--measure", metavar="COLUMN", help="Measure, as the table names it."),
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="Stage; the last one if left out.")] = None,
+    test: Annotated[str | None, typer.Option(help="Test; the first one if left out.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where to draw.")
+    ] = None,
+) -> None:
+    """Draw what a sweep tells: effects, interactions, tornado, response, sensitivity indices."""
+    from vbsim.cli import sweep_plots
+
+    target = output or folder / "figures"
+    names = sweep_plots.draw(folder, target, column=column, stage=stage, test=test)
+    sweep_plots.show_tornado(folder, column=column, stage=stage, test=test)
+    typer.echo(f"drew {', '.join(names)} into {target}")
 
 
 def _part(text: str) -> tuple[int, int]:

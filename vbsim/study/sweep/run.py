@@ -7,7 +7,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from vbsim import data
 from vbsim.checks import InvalidInput, VbsimError
 from vbsim.study import provenance
 from vbsim.study.results import STAGES, file_written_aside, slug
-from vbsim.study.sweep.engine import Engine
+from vbsim.study.sweep.engine import Engine, InProcess
 from vbsim.study.sweep.ledger import Ledger
 from vbsim.study.sweep.outcome import Outcome, Status
 from vbsim.study.sweep.plan import Plan, Planned
@@ -157,7 +157,7 @@ def pending(
 def run_sweep(
     plan: Plan,
     results: str | Path,
-    engine: Callable[[Sequence[Planned]], Any],
+    engine: Callable[[Sequence[Planned]], Any] | None = None,
     *,
     part: tuple[int, int] = (1, 1),
     limit: int | None = None,
@@ -172,8 +172,9 @@ def run_sweep(
         The sweep.
     results : path
         Folder that holds the sweep's folder, and the stages that cases share.
-    engine : callable
+    engine : callable, optional
         Gives a context manager of an `Engine` for the cases that are left; not called if none is.
+        This process alone works without it.
     part, limit, retry
         As `pending`.
     watch : callable, optional
@@ -205,7 +206,7 @@ def run_sweep(
         if left:
             (Path(results) / STAGES).mkdir(exist_ok=True)
             try:
-                with engine(left) as running:
+                with engine(left) if engine else nullcontext(InProcess()) as running:
                     state.began = time.perf_counter()
                     _work(plan, results, left, running, ledger, state, watch)
             except VbsimError:

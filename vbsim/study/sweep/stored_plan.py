@@ -12,7 +12,7 @@ from vbsim.checks import InvalidInput
 from vbsim.study import provenance
 from vbsim.study.identity import program_sha256
 from vbsim.study.results import file_written_aside
-from vbsim.study.sweep.plan import Plan
+from vbsim.study.sweep.plan import SAMPLE, Plan
 from vbsim.study.toml import to_toml
 
 __all__ = ["StoredPlan", "write_plan", "read_plan", "PLAN"]
@@ -34,8 +34,10 @@ class StoredPlan:
         Number, digest and values by column of every case.
     program : dict
         Version, commit and digest of the program that planned it.
-    method : str
-        Design of the sample; empty if nothing was drawn.
+    varied : tuple of str
+        Columns of places in the case; the others only tell cases apart.
+    sample : dict or None
+        Method, n, seed and column names of the drawn parameters; None if nothing was drawn.
     """
 
     name: str
@@ -43,7 +45,8 @@ class StoredPlan:
     columns: tuple[str, ...]
     cases: tuple[tuple[int, str, dict[str, Any]], ...]
     program: dict[str, str]
-    method: str = ""
+    varied: tuple[str, ...] = ()
+    sample: dict[str, Any] | None = None
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
@@ -55,7 +58,8 @@ def write_plan(folder: Path, plan: Plan) -> None:
         "name": plan.name,
         "digest": plan.digest,
         "columns": list(dict.fromkeys(name for case in plan.cases for name in case.values)),
-        "method": plan.sweep.sample.method if plan.sweep.sample else "",
+        "varied": _varied(plan),
+        "sample": _sample(plan),
         "program": {
             "vbsim_version": vbsim.__version__,
             "vbsim_commit": provenance.commit() or "",
@@ -66,6 +70,23 @@ def write_plan(folder: Path, plan: Plan) -> None:
     (folder / FILE).write_text(to_toml(plan.data), encoding="utf-8")
     with file_written_aside(path) as aside:
         aside.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def _varied(plan: Plan) -> list[str]:
+    """Return the columns whose effect is of interest; images stand behind their subject's name."""
+    own = [plan.columns[place] for place in plan.sweep.places()]
+    if plan.sweep.cohort is None:
+        return list(dict.fromkeys(own))
+    told = [name for name in plan.cases[0].values if name not in (*plan.columns.values(), SAMPLE)]
+    return list(dict.fromkeys([*told[:1], *own]))
+
+
+def _sample(plan: Plan) -> dict[str, Any] | None:
+    sample = plan.sweep.sample
+    if sample is None:
+        return None
+    names = [plan.columns[place] for place in sample.spreads]
+    return {"method": sample.method, "n": sample.n, "seed": sample.seed, "names": names}
 
 
 def read_plan(folder: Path) -> StoredPlan:
@@ -87,7 +108,8 @@ def read_plan(folder: Path) -> StoredPlan:
             tuple(content["columns"]),
             cases,
             content["program"],
-            content["method"],
+            tuple(content["varied"]),
+            content["sample"],
         )
     except (OSError, ValueError, KeyError, TypeError):
         raise InvalidInput(f"{folder} holds no sweep (no {PLAN} that can be read)") from None
