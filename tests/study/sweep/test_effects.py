@@ -186,7 +186,6 @@ def test_figures_are_drawn_for_grids_draws_and_indices(tmp_path, capsys):
     over = over_everything()
     for name, sweep, formula, extra in (
         ("grid", GRID, multiplied, set()),
-        ("draws", {"sample": {"n": 40, "over": over}}, ishigami, set()),
         (
             "indices",
             {"sample": {"method": "sobol_indices", "n": 8, "over": over}},
