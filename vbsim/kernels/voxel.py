@@ -71,7 +71,7 @@ def _pack(u, moduli, cells, run, at, work):
         line[n] = 0  # the empty cell behind the run
 
 
-@inlined
+@kernel
 def _unpack_parities(work, n):
     """Turn forces on parities into forces on the four point lines, in place of the packed lines."""
     for c in range(3):
@@ -184,7 +184,7 @@ _XY = (1, 4, 11)  # lines x: y, y, z: yz
 _XZ = (2, 8, 7)  # lines x: z, z, y: yz
 
 
-@inlined
+@kernel
 def _cells_of_one(work, t, n):
     """Add up the forces of packed cells of one unit material with constants `t`."""
     three, third, extra = t[_THREE], t[_THIRD], t[_VOLUMETRIC]
@@ -214,7 +214,7 @@ def _cells_of_one(work, t, n):
         _torsion_part(work, i, work[_MODULI + i], m44, e44, e55, e66, last_x)
 
 
-@inlined
+@kernel
 def _mix(work, table, n):
     """Form the constants of packed cells: ``sum_k moduli[k] * table[k]``."""
     for j in range(_N_CONSTANTS + 1):
@@ -230,7 +230,7 @@ def _mix(work, table, n):
                     line[i] += factor * modulus[i]
 
 
-@inlined
+@kernel
 def _cells_of_mixture(work, t, n):
     """Add up the forces of packed cells, each with its own constants."""
     three, third, one = t[_THREE], t[_THIRD], t[_ONE]
@@ -303,7 +303,7 @@ def _dot(a, b):
     return total
 
 
-@inlined
+@kernel
 def _finish(u, plane, first, last, mode, b, out, dinv, x, coefficients):
     """Store one finished plane of points; see `product`."""
     c0, c1 = coefficients[0], coefficients[1]
