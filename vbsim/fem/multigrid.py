@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,8 +110,31 @@ class Multigrid:
             coarser, moduli, flags = _coarser(fine.operator, factors, moduli, flags)
             self.grids.append(Grid(coarser))
             fine.relate(factors, coarser.layout)
-        self._inverse = _inverse_of(self.grids[-1].operator)
         self.plan = _plan(self.grids)
+        self._prepare()
+
+    def renew(self, moduli: NDArray[np.float32], flags: NDArray[np.uint8]) -> None:
+        """Take other moduli on the same cells; numbering and vectors of all grids stay.
+
+        Parameters
+        ----------
+        moduli : (K, n_z, n_y, n_x) float32
+            Moduli over the whole box, 0 in the same voids as before.
+        flags : (n_z + 1, n_y + 1, n_x + 1) uint8
+            As they were; read only.
+        """
+        finest = self.grids[0].operator
+        finest.renew(finest.layout.compact_cells(moduli))
+        for fine, coarse in pairwise(self.grids):
+            moduli, flags = _averaged(fine.factors, moduli, flags)
+            layout = coarse.operator.layout
+            coarse.operator.renew(layout.compact_cells(moduli), finest.mixtures)
+            mark_active(layout, flags)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Solve on the coarsest grid; find the coefficients of the smoother on the others."""
+        self._inverse = _inverse_of(self.grids[-1].operator)
         degrees = [self.plan.finest_degree, *[self.plan.coarser_degree] * len(self.grids)]
         self._coefficients = [
             _chebyshev(grid.operator, degree)
@@ -217,11 +241,7 @@ def _coarser(
     flags: NDArray[np.uint8],
 ) -> tuple[VoxelOperator, NDArray[np.float32], NDArray[np.uint8]]:
     """Return the operator on the next coarser grid, and its moduli and flags over the box."""
-    cells = [-(-n // f) for n, f in zip(fine.layout.shape, factors, strict=True)]
-    coarse_moduli = np.empty((len(moduli), *cells), np.float32)
-    transfer.coarsen(moduli, np.array(factors), flags, coarse_moduli)
-    coarse_flags = np.empty(tuple(n + 1 for n in cells), np.uint8)
-    transfer.hold(flags, np.array(factors), coarse_flags)
+    coarse_moduli, coarse_flags = _averaged(np.array(factors), moduli, flags)
     layout = Layout(np.asarray(coarse_moduli.any(axis=0)))
     h_x, h_y, h_z = fine.cell_mm
     f_z, f_y, f_x = factors
@@ -236,6 +256,18 @@ def _coarser(
     )
     mark_active(layout, coarse_flags)
     return operator, coarse_moduli, coarse_flags
+
+
+def _averaged(
+    factors: Array, moduli: NDArray[np.float32], flags: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return moduli and held components on the next coarser grid, over the box."""
+    cells = [-(-n // int(f)) for n, f in zip(moduli.shape[1:], factors, strict=True)]
+    coarse_moduli = np.empty((len(moduli), *cells), np.float32)
+    transfer.coarsen(moduli, factors, flags, coarse_moduli)
+    coarse_flags = np.empty(tuple(n + 1 for n in cells), np.uint8)
+    transfer.hold(flags, factors, coarse_flags)
+    return coarse_moduli, coarse_flags
 
 
 def held_components(layout: Layout, flags: NDArray[np.uint8]) -> NDArray[np.bool_]:

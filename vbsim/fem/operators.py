@@ -183,6 +183,14 @@ class VoxelOperator:
         self._work: dict[np.dtype[Any], _Work] = {}
         self.dinv = self._inverse_diagonal(held)
 
+    def renew(self, moduli: NDArray[np.float32], mixtures: FloatArray | None = None) -> None:
+        """Take other moduli (K, n_cells) on the same cells; `mixtures` as when it was made."""
+        self.moduli = moduli
+        self._mixtures = mixtures
+        for name in ("mixtures", "spectral_bound"):
+            self.__dict__.pop(name, None)
+        self.dinv = self._inverse_diagonal(self.dinv == 0)
+
     @property
     def shape(self) -> tuple[int, int]:
         """Shape of a vector, (3, N)."""

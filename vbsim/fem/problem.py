@@ -13,10 +13,10 @@ from scipy import ndimage
 from vbsim.checks import NotConverged, frozen, require
 from vbsim.fem.krylov import ConjugateGradients, Outcome
 from vbsim.fem.layout import Layout, Team
-from vbsim.fem.multigrid import Multigrid, held_components, mark_active
+from vbsim.fem.multigrid import Multigrid, held_components
 from vbsim.fem.operators import VoxelOperator
 from vbsim.fem.response import PlatenModes, SolverReport, Status
-from vbsim.kernels import runs
+from vbsim.kernels import runs, transfer
 from vbsim.materials.field import StiffnessField
 from vbsim.mesh.voxels import VoxelGrid
 
@@ -114,12 +114,9 @@ class PlatenProblem:
         moduli = body.materials.moduli[(slice(None), *self.box)].astype(np.float32)
         if self.dropped.n_parts:
             moduli *= carrying[self.box]
-        flags = np.zeros(upper.shape, np.uint8)
-        flags[lower | upper] = runs.HELD_Z
-        for points, name in ((lower, "lower_held"), (upper, "upper_held")):
-            if lateral in ("held", name):
-                flags[points] |= runs.HELD_X | runs.HELD_Y
         layout = Layout(carrying[self.box])
+        self.ends = (_nodes(layout, lower), _nodes(layout, upper))
+        flags = self._flags(layout)
         self.operator = VoxelOperator(
             body.materials.units,
             layout.compact_cells(moduli),
@@ -128,16 +125,43 @@ class PlatenProblem:
             held=held_components(layout, flags),
             team=team,
         )
-        mark_active(layout, flags)
         self.multigrid = Multigrid(self.operator, moduli, flags)
-        self.ends = (self._nodes(lower), self._nodes(upper))
         self._pivot_mm = body.ends.pivot_mm
 
-    def _nodes(self, points: BoolArray) -> NDArray[np.int64]:
-        """Return the compact indices of points of the box."""
-        chosen = np.zeros(self.operator.layout.n_points, bool)
-        runs.compress(points, self.operator.layout.points, chosen)
-        return np.flatnonzero(chosen)
+    def renew(self, materials: StiffnessField) -> None:
+        """Take other moduli in the same voxels: numbering, platens and memory stay.
+
+        Parameters
+        ----------
+        materials : StiffnessField
+            On the same grid, of the same unit materials, with material where there was some.
+
+        Raises
+        ------
+        InvalidInput
+            If the unit materials are others, or voxels that carried load are void.
+        """
+        units = self.operator.units
+        names = tuple(unit.name for unit in materials.units)
+        require(materials.units == units, "units", names, f"{[unit.name for unit in units]}")
+        layout = self.operator.layout
+        carrying = layout.dense_cells(np.ones(layout.n_cells, bool))
+        moduli = materials.moduli[(slice(None), *self.box)].astype(np.float32)
+        moduli *= carrying
+        n_void = layout.n_cells - np.count_nonzero(moduli.any(axis=0))
+        require(n_void == 0, "voxels without material", n_void, "0 where there was material")
+        self.multigrid.renew(moduli, self._flags(layout))
+
+    def _flags(self, layout: Layout) -> NDArray[np.uint8]:
+        """Return the flags of the points of the box, as `Multigrid` reads them."""
+        compact = np.full(layout.n_points, transfer.ACTIVE, np.uint8)
+        for nodes, name in zip(self.ends, ("lower_held", "upper_held"), strict=True):
+            compact[nodes] |= runs.HELD_Z
+            if self._lateral in ("held", name):
+                compact[nodes] |= runs.HELD_X | runs.HELD_Y
+        flags = np.zeros(layout.point_shape, np.uint8)
+        flags[layout.index()] = compact
+        return flags
 
     @cached_property
     def _arms(self) -> FloatArray:
@@ -271,6 +295,13 @@ class PlatenProblem:
         mask = np.zeros(self._grid.n_points, bool)
         mask[nodes] = True
         return mask.reshape(self._grid.point_shape)
+
+
+def _nodes(layout: Layout, points: BoolArray) -> NDArray[np.int64]:
+    """Return the compact indices of points of the box."""
+    chosen = np.zeros(layout.n_points, bool)
+    runs.compress(points, layout.points, chosen)
+    return np.flatnonzero(chosen)
 
 
 def _bounding_box(cells: BoolArray) -> tuple[slice, ...]:
