@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from again import Again
 from kernel import Rate
 from parts import PARTS, Profile
 
@@ -49,6 +50,7 @@ def tables(folder: Path) -> str:
     )
     rates = latest(folder / "kernel.jsonl", Rate, _kernel)
     profiles = latest(folder / "parts.jsonl", Profile, lambda p: (p.structure, p.dof))
+    later = latest(folder / "again.jsonl", Again, lambda a: (a.what, a.dof))
     found = []
     if solves:
         found += ["### Size", solver_table(solves), "![time and memory](figures/solver.png)"]
@@ -58,7 +60,9 @@ def tables(folder: Path) -> str:
         found += ["### Element product", kernel_table(rates)]
     if profiles:
         found += ["### Where the time goes, one thread", parts_table(profiles)]
-    return "\n\n".join([*found, origin([*solves, *peers, *rates, *profiles])])
+    if later:
+        found += ["### Second and later solves, one thread", again_table(later)]
+    return "\n\n".join([*found, origin([*solves, *peers, *rates, *profiles, *later])])
 
 
 def latest(path: Path, kind: type[T], key: Callable[[T], Hashable]) -> list[T]:
@@ -182,6 +186,16 @@ def kernel_table(rates: Iterable[Rate]) -> str:
     )
 
 
+def again_table(records: list[Again]) -> str:
+    """Return a row a solve, in the order in which they were done."""
+    head = ("solve", "degrees of freedom", "iterations", "CPU s", "load")
+    rows = [
+        (r.what, f"{r.dof:,}", str(r.iterations), f"{r.cpu_s:.2f}", f"{r.load:.1f}")
+        for r in records
+    ]
+    return markdown(head, rows)
+
+
 def parts_table(profiles: Sequence[Profile]) -> str:
     """Return shares of the processor time, one column a solve."""
     head = ("part", *(f"{p.structure}, {p.dof / 1e6:.2g} M" for p in profiles))
@@ -192,7 +206,7 @@ def parts_table(profiles: Sequence[Profile]) -> str:
     return markdown(head, rows)
 
 
-def origin(records: Sequence[Record | Rate | Profile]) -> str:
+def origin(records: Sequence[Record | Rate | Profile | Again]) -> str:
     """Return machines, versions, commits and days of the records."""
     if not records:
         return "No records."
