@@ -43,6 +43,9 @@ _SLOPE = 0.8
 _SEARCHES = 3
 # Steps grow after quick convergence and shrink after slow or none.
 _QUICK, _SLOW, _GROW, _SHRINK, _BACK = 5, 9, 1.5, 0.6, 0.4
+# Where most of what softens does so by more than a step may, the next step is shorter.
+# (not shorter than this share of the largest: what snaps softens whatever the step).
+_MOSTLY, _NOTICED, _HASTY = 95.0, 0.01, 0.25
 # A cavity of given volume: stiffness such that 1 MPa changes the volume by 1e-4 of itself.
 _STIFF = 1e4
 
@@ -65,6 +68,9 @@ class EquilibriumSettings(NamedTuple):
         Steps of one leg.
     smallest : float
         Smallest share of a leg; a step that fails with it ends the leg.
+    softening_step : float
+        Most by which one step moves the internal variable that softens; what is beyond takes
+        effect in later steps, and steps get shorter.
     krylov_tolerance : float or None
         Fixed tolerance of the linear solves; by default as loose as Newton's progress allows.
     threads : int or None
@@ -77,6 +83,7 @@ class EquilibriumSettings(NamedTuple):
     max_krylov: int = 200
     max_steps: int = 400
     smallest: float = 1e-4
+    softening_step: float = 1.0
     krylov_tolerance: float | None = None
     threads: int | None = 1
 
@@ -158,12 +165,14 @@ class Equilibrium:
         self.u = np.zeros(self.body.free.shape)
         self.motion = np.zeros(_MOTIONS)
         self.pressure, self.time, self.work = 0.0, 0.0, 0.0
+        self._haste = 0.0
         self._scale = 0.0
         self._last: tuple[float, FloatArray, FloatArray] | None = None
         self._multigrid = self.body.problem.multigrid
         self._gradient = np.zeros_like(self.u) if self.body.has_cavity else np.zeros((3, 0))
         if state is not None:
             self._start_from(state)
+        self._rest_softening()
         self._force = np.zeros_like(self.u)
         self.body.forces(self.u, 0.0, self.pressure, self._force)
         self._reaction = platen_sums(self._platen, self._force)
@@ -247,6 +256,7 @@ class Equilibrium:
         self.history, self._scale = list(history), scale
         size, du, dmotion = increment
         self._last = (size, self.body.gather(du), dmotion)
+        self._rest_softening()
         self.body.forces(self.u, 0.0, self.pressure, self._force)
         self._reaction = platen_sums(self._platen, self._force)
         self._volume = self._cavity_volume(self.u)
@@ -289,6 +299,7 @@ class Equilibrium:
             cavity,
         )
         self._last = None
+        self._rate[...] = 0.0
         begun = file.take(self, leg) if file else None
         if begun is None:
             # What unloads does so with its full stiffness.
@@ -305,12 +316,13 @@ class Equilibrium:
             step = self._try(task, done, done + size)
             if step is None:
                 size *= _BACK
+                self._relaxed *= 0.5  # later steps catch up
                 if size < self.settings.smallest:
                     self._restore()
                     return Status.STEP_TOO_SMALL
                 continue
             done += size
-            size *= _GROW if step.newton <= _QUICK else _SHRINK if step.newton > _SLOW else 1.0
+            size = self._next(leg, step, size)
             taken.append(step)
             self.history.append(step)
             if progress is not None:
@@ -333,6 +345,7 @@ class Equilibrium:
     def _try(self, task: _Task, start: float, stop: float) -> Step | None:
         """Find the equilibrium at a point of the leg and commit it; None if there is none."""
         wanted = task.begin + stop * (task.end - task.begin)
+        self._foresee(stop - start)
         point = self._predict(task, start, stop, wanted)
         dt = (stop - start) * task.leg.duration_s
         found = _Newton(self, task, wanted, stop, dt).run(point)
@@ -364,7 +377,7 @@ class Equilibrium:
         self.work += 0.5 * (found.pressure + self.pressure) * (volume - self._volume)
         n_yielding = body.n_yielding()
         body.rows[...] = body.new
-        body.rows[:, slots.SOFTENING] = self._averaging(body.rows[:, slots.INELASTIC])
+        self._soften(size)
         self._last = (size, found.u - self.u, moved)
         self.u, self.motion = found.u, found.motion
         self._reaction, self._volume, self.pressure = reaction, volume, found.pressure
@@ -392,9 +405,45 @@ class Equilibrium:
             n_yielding=n_yielding,
         )
 
+    def _rest_softening(self) -> None:
+        """Take what softens as it is in the state of the body."""
+        rows = self.body.rows
+        self._averaged = self._averaging(rows[:, slots.INELASTIC])
+        self._applied = rows[:, slots.SOFTENING].copy()
+        self._rate, self._relaxed = np.zeros(len(rows)), 1.0
+
+    def _soften(self, size: float) -> None:
+        """Average the internal variables of a step just found, and note how fast they move."""
+        averaged = self._averaging(self.body.rows[:, slots.INELASTIC])
+        moved = averaged - self._averaged
+        self._applied = self.body.rows[:, slots.SOFTENING].copy()
+        self._averaged, self._rate, self._relaxed = averaged, moved / size, 1.0
+        most = self.settings.softening_step
+        noticed = moved[moved > _NOTICED * most]
+        self._haste = float(np.percentile(noticed, _MOSTLY)) / most if len(noticed) else 0.0
+
+    def _foresee(self, size: float) -> None:
+        """Set what softens during a step: the averages, carried on at the rate of the last step.
+
+        Lagging behind by a step would be of first order in its size; this is of second.
+        """
+        most = self._relaxed * self.settings.softening_step
+        wanted = self._averaged + size * self._rate
+        self.body.rows[:, slots.SOFTENING] = np.clip(wanted, self._applied, self._applied + most)
+
+    def _next(self, leg: Leg, step: Step, size: float) -> float:
+        """Return the size of the next step after one just taken."""
+        factor = _GROW if step.newton <= _QUICK else _SHRINK if step.newton > _SLOW else 1.0
+        larger = factor * size
+        if self._haste > 0.0:
+            hasty = size * max(1.0 / self._haste, _SHRINK)
+            larger = min(larger, max(hasty, _HASTY * leg.largest))
+        return larger
+
     def _restore(self) -> None:
         """Evaluate the body where it stands, after steps that failed."""
         self.body.forces(self.u, 0.0, self.pressure, self._force)
+        self.body.rows[:, slots.SOFTENING] = self._applied
         self.body.new[...] = self.body.rows
 
     def _cavity_volume(self, u: FloatArray) -> float:
