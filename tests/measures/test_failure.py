@@ -33,7 +33,7 @@ def test_the_test_ends_behind_its_peak(potted, response):
     assert response.has_peak
     fallen = response.force_n[-1] < 0.9 * response.force_n.max()
     assert fallen == (response.status is Status.STOPPED)
-    assert max(step.residual for step in response.steps) <= 1e-4
+    assert max(step.residual for step in response.steps) <= 5e-4
 
 
 def test_the_first_slope_is_the_linear_stiffness(potted, response):

@@ -165,7 +165,9 @@ def evaluate(
     pressure,
     out,
     tangent,
-    ratio,
+    trace,
+    rest,
+    secant,
 ):
     """Add ``B^T (P - R H)`` of the active cells to point planes ``start <= z < stop``.
 
@@ -195,8 +197,12 @@ def evaluate(
         Forces, added to.
     tangent : (n_active, 45) float32
         Receives the symmetric part of ``dP/dF - R``.
-    ratio : (n_active,) float32
-        Receives the mean stiffness over that of the cell at rest; see `orthotropic_trace`.
+    trace : (n_active,) float32
+        Receives the sum of the six diagonal terms of the tangent against the strain.
+    rest : (n_active, 9) float64
+        Orthotropic stiffness of the cells at rest.
+    secant : (n_active,) float32
+        Receives the norm of the laws' stress over that of Green's strain times `rest`.
 
     Returns
     -------
@@ -240,18 +246,40 @@ def evaluate(
                         P[k] += weight * one_P[k]
                         for m in range(9):
                             A[k, m] += weight * one_A[k, m]
-                ratio[at] = (
+                trace[at] = (
                     A[0, 0] + A[4, 4] + A[8, 8]
                     + 0.25 * (A[5, 5] + A[7, 7] + 2.0 * A[5, 7])
                     + 0.25 * (A[2, 2] + A[6, 6] + 2.0 * A[2, 6])
                     + 0.25 * (A[1, 1] + A[3, 3] + 2.0 * A[1, 3])
                 )  # fmt: skip
+                secant[at] = _secant(F, P, rest[at])
                 if active.share[at] != 0.0 and pressure != 0.0:
                     _press(F, pressure * active.share[at], P, A, cof)
                 _resist(G, resisting[at], P, A)
                 _pack(A, tangent[at])
                 _add(P, a, b, c, d, scale, volume, low, top, out)
     return refused
+
+
+@kernel
+def _secant(F, P, c):
+    """Return the norm of a stress over that of an orthotropic stiffness times Green's strain."""
+    xx = 0.5 * (F[0] * F[0] + F[3] * F[3] + F[6] * F[6] - 1.0)
+    yy = 0.5 * (F[1] * F[1] + F[4] * F[4] + F[7] * F[7] - 1.0)
+    zz = 0.5 * (F[2] * F[2] + F[5] * F[5] + F[8] * F[8] - 1.0)
+    yz = c[6] * (F[1] * F[2] + F[4] * F[5] + F[7] * F[8])
+    xz = c[7] * (F[0] * F[2] + F[3] * F[5] + F[6] * F[8])
+    xy = c[8] * (F[0] * F[1] + F[3] * F[4] + F[6] * F[7])
+    normal = (
+        (c[0] * xx + c[3] * yy + c[4] * zz) ** 2
+        + (c[3] * xx + c[1] * yy + c[5] * zz) ** 2
+        + (c[4] * xx + c[5] * yy + c[2] * zz) ** 2
+    )
+    elastic = normal + 2.0 * (yz * yz + xz * xz + xy * xy)
+    total = 0.0
+    for k in range(9):
+        total += P[k] * P[k]
+    return (total / elastic) ** 0.5 if elastic > 0.0 else 1.0
 
 
 @kernel

@@ -139,6 +139,7 @@ def load_to_failure(
             tolerance=_TOLERANCE,
             averaging_mm=averaging_mm(),
             softening_step=_SOFTENING,
+            bending="secant",
             threads=threads,
         ),
     )

@@ -86,6 +86,7 @@ class InelasticBody:
         n = len(self._active)
         self.tangent = np.zeros((n, inelastic.N_PACKED), np.float32)
         self.trace = np.zeros(n, np.float32)
+        self.secant = np.ones(n, np.float32)
         self.offset = np.zeros(operator.shape)
         self.resist(np.ones(n, np.float32))
 
@@ -119,8 +120,9 @@ class InelasticBody:
         self.has_cavity = bool(share.any())
         self.rows = np.zeros((len(self.entries), max(made.n_state, slots.OWN)))
         self.new = self.rows.copy()
-        rest = self._rest_constants()
-        self._rest_trace = rest[:, [0, 1, 2, 6, 7, 8]].sum(axis=1)
+        self._before = self.rows[:, slots.INELASTIC].copy()
+        self._rest = self._rest_constants()
+        self._rest_trace = self._rest[:, [0, 1, 2, 6, 7, 8]].sum(axis=1)
 
     def _rest_constants(self) -> FloatArray:
         """Return the linear stiffness of the active cells against the mean strain, (n, 9)."""
@@ -142,6 +144,7 @@ class InelasticBody:
             refused[member] = inelastic.evaluate(
                 u, self.runs, start, stop, self.scale, self.volume, self.active, self._resisted,
                 self.rows, self.new, dt, pressure, out, self.tangent, self.trace,
+                self._rest, self.secant,
             )  # fmt: skip
 
         self.team.run(slab, self.layout.points.plane)
@@ -173,6 +176,17 @@ class InelasticBody:
         rest = np.where(self._rest_trace > 0, self._rest_trace, 1.0)
         clipped = np.clip(self.trace / rest, _LEAST_RESISTING, _MOST_RESISTING)
         return np.asarray(clipped, dtype=np.float32)
+
+    @property
+    def softened(self) -> NDArray[np.float32]:
+        """Factor on the modulus against bending modes by the secant of the cells that yield.
+
+        Those of the last step: the others keep theirs.
+        """
+        grew = self.rows[:, slots.INELASTIC] > self._before
+        cells = np.maximum.reduceat(grew, self.active.entry[:-1]) if len(grew) else grew
+        secant = np.clip(self.secant, _LEAST_RESISTING, 1.0)
+        return np.where(cells, secant, self.resisting).astype(np.float32)
 
     def resist(self, factor: NDArray[np.float32], u: FloatArray | None = None) -> None:
         """Set the factor on the modulus against bending modes; at `u` their forces stay.
@@ -227,6 +241,11 @@ class InelasticBody:
         )
 
     # State ---------------------------------------------------------------------------------------
+
+    def accept(self) -> None:
+        """Let the last evaluation be the state from which the next step starts."""
+        self._before[...] = self.rows[:, slots.INELASTIC]
+        self.rows[...] = self.new
 
     def dissipated_n_mm(self) -> float:
         """Return the energy that the laws have dissipated, N mm."""

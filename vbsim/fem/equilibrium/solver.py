@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,10 @@ class EquilibriumSettings(NamedTuple):
     softening_step : float
         Most by which one step moves the internal variable that softens; what is beyond takes
         effect in later steps, and steps get shorter.
+    bending : {"tangent", "secant"}
+        Modulus against the bending modes of a cell that has yielded: the mean of its tangent, by
+        increments, which is right for paths that turn; or the secant of its stress, which is softer
+        and closer to cells of eight integration points where the load only grows.
     krylov_tolerance : float or None
         Fixed tolerance of the linear solves; by default as loose as Newton's progress allows.
     threads : int or None
@@ -84,6 +88,7 @@ class EquilibriumSettings(NamedTuple):
     max_steps: int = 400
     smallest: float = 1e-4
     softening_step: float = 1.0
+    bending: Literal["tangent", "secant"] = "tangent"
     krylov_tolerance: float | None = None
     threads: int | None = 1
 
@@ -302,8 +307,9 @@ class Equilibrium:
         self._rate[...] = 0.0
         begun = file.take(self, leg) if file else None
         if begun is None:
-            # What unloads does so with its full stiffness.
-            self.body.resist(np.ones_like(self.body.resisting), self.u)
+            if self.settings.bending == "tangent":
+                # What unloads does so with its full stiffness.
+                self.body.resist(np.ones_like(self.body.resisting), self.u)
             begun = Progressed(0.0, min(leg.first, leg.largest), 0)
         done, size = begun.done, begun.size
         taken = self.history[len(self.history) - begun.n_taken :]
@@ -376,14 +382,14 @@ class Equilibrium:
         self.work += float(0.5 * (reaction + self._reaction) @ moved)
         self.work += 0.5 * (found.pressure + self.pressure) * (volume - self._volume)
         n_yielding = body.n_yielding()
-        body.rows[...] = body.new
+        body.accept()
         self._soften(size)
         self._last = (size, found.u - self.u, moved)
         self.u, self.motion = found.u, found.motion
         self._reaction, self._volume, self.pressure = reaction, volume, found.pressure
         self._scale = max(self._scale, found.scale)
         self.time += dt
-        body.resist(body.ratio, self.u)
+        self._resist()
         axial, tilt_x, tilt_y = (float(value) for value in self.motion)
         force, moment_x, moment_y = (float(value) for value in reaction)
         return Step(
@@ -404,6 +410,14 @@ class Equilibrium:
             residual=found.residual,
             n_yielding=n_yielding,
         )
+
+    def _resist(self) -> None:
+        """Give the bending modes the modulus that the step just found asks for."""
+        body = self.body
+        if self.settings.bending == "tangent":
+            body.resist(body.ratio, self.u)
+        else:
+            body.resist(body.softened)
 
     def _rest_softening(self) -> None:
         """Take what softens as it is in the state of the body."""
