@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from vbsim.anatomy import Vertebra
+from vbsim.checks import InvalidInput
 from vbsim.fem import Compression, Strength, solve
 from vbsim.fem.equilibrium import Status
+from vbsim.fracture import Collapse
 from vbsim.materials import Bone
 from vbsim.measures import failure, failure_regions
 from vbsim.measures.failure import offset_force_n
@@ -64,6 +66,21 @@ def test_regions_part_the_body_and_shares_sum_to_one(potted, response):
     shares = [q.value for q in failure(potted, response) if q.name.startswith("failure_share")]
     assert sum(shares) == pytest.approx(1.0, abs=0.02)  # the rest yields in caps' voxels
     assert min(shares) >= 0.0
+
+
+def test_a_collapsed_body_is_loaded_on_from_where_mechanics_left_it(potted, response):
+    vertebra = Vertebra(level="L1")
+    intact = Specimen.from_bone(vertebra, potted.domain, Bone(vbmd_mg_cm3=80.0))
+    collapsed = Potting().apply(Collapse(height_loss_percent=10.0).apply(intact))
+    again = load_to_failure(collapsed, Strength())
+    assert again.start_mm > 0.5  # part of 10 % of 24 mm is left
+    assert again.strain[0] == pytest.approx(0.001, rel=1e-6)
+    softer = again.force_n[0] / response.force_n[0]
+    assert 0.2 < softer < 0.9
+    found = {q.name: q.value for q in failure(collapsed, again)}
+    assert found.get("energy_to_strength", 0.0) < 5.0
+    with pytest.raises(InvalidInput, match="lateral"):
+        load_to_failure(collapsed, Strength(lateral="sliding"))
 
 
 def test_the_offset_is_found_on_a_bent_line():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 
 from vbsim.data import value
 from vbsim.measures.fields import body_fraction
@@ -62,12 +63,14 @@ def failure(specimen: Specimen, response: FailureResponse) -> tuple[Quantity, ..
     found: list[Quantity] = []
     if response.has_peak:
         at = response.peak
-        step = response.steps[at]
+        travelled = response.height_mm * strain[: at + 2]
+        work = float(trapezoid(force[: at + 2], travelled))
+        spent = response.steps[at].dissipated_n_mm - response.start_dissipated_n_mm
         found += [
             quantity("strength", response.force_n[at]),
             quantity("strain_at_strength", response.strain[at]),
-            quantity("energy_to_strength", step.work_n_mm / 1000.0),
-            quantity("dissipated_to_strength", step.dissipated_n_mm / 1000.0),
+            quantity("energy_to_strength", work / 1000.0),
+            quantity("dissipated_to_strength", spent / 1000.0),
         ]
     offset = offset_force_n(strain, force)
     if offset is not None:
@@ -134,6 +137,8 @@ def failure_regions(specimen: Specimen) -> dict[str, NDArray[np.bool_]]:
 
 def failure_shares(specimen: Specimen, response: FailureResponse) -> tuple[Quantity, ...]:
     """Return where the inelastic strain sits: its share in each region."""
+    if specimen.mechanics is not None:  # its fields lie on the undeformed grid
+        specimen = specimen.mechanics.reference
     total = float(response.inelastic.sum())
     if total <= 0.0:
         return ()

@@ -24,6 +24,7 @@ from vbsim.fem.equilibrium import (
 from vbsim.fem.loads import Strength
 from vbsim.kernels.constitutive import slots
 from vbsim.materials.constituents import Constituents
+from vbsim.specimen.deformed import Deformed
 from vbsim.specimen.specimen import Specimen
 from vbsim.specimen.yielding import averaging_mm, yielding_constituents
 
@@ -59,10 +60,15 @@ class FailureResponse:
         Every equilibrium on it.
     height_mm : float
         Height over which apparent strain is taken.
+    start_mm : float
+        Motion of the platen at the start: not 0 in a body that mechanics has deformed before.
+    start_dissipated_n_mm : float
+        What the laws had dissipated before.
     displacement_mm : (3, n_z + 1, n_y + 1, n_x + 1) float
         Displacement at the end, in the grid's axes.
     inelastic : (n_z, n_y, n_x) float
-        Inelastic strain gained by the end, times the volume of what yielded / voxel volume.
+        Inelastic strain gained by the end, times the volume of what yielded / voxel volume; on the
+        undeformed grid.
     by_part : dict of str to (n_z, n_y, n_x) float
         The same by compartment.
     damage : (n_z, n_y, n_x) float
@@ -74,6 +80,8 @@ class FailureResponse:
     status: Status
     steps: tuple[Step, ...]
     height_mm: float
+    start_mm: float
+    start_dissipated_n_mm: float
     displacement_mm: FloatArray
     inelastic: FloatArray
     by_part: dict[str, FloatArray]
@@ -82,7 +90,8 @@ class FailureResponse:
     @property
     def strain(self) -> FloatArray:
         """Apparent strain of every step from the first on, (n,)."""
-        return np.array([step.axial_mm for step in self.steps]) / self.height_mm
+        moved = np.array([step.axial_mm for step in self.steps]) - self.start_mm
+        return np.asarray(moved / self.height_mm)
 
     @property
     def force_n(self) -> FloatArray:
@@ -129,54 +138,67 @@ def load_to_failure(
         If not even the first step found an equilibrium.
     """
     require(specimen.ends is not None, "specimen", specimen.name, "potted before a strength test")
-    made = yielding_constituents(specimen)
-    solver = Equilibrium(
-        specimen,
-        made,
-        lateral=test.lateral,
-        load_line_mm=test.load_offset_mm if test.platen == "ball_joint" else (0.0, 0.0),
-        settings=EquilibriumSettings(
-            tolerance=_TOLERANCE,
-            averaging_mm=averaging_mm(),
-            softening_step=_SOFTENING,
-            bending="secant",
-            threads=threads,
-        ),
-    )
+    solver = _solver(specimen, test, threads)
+    made, begun = solver.body.constituents, solver.body.state_rows()
+    start_mm, spent = float(solver.motion[0]), solver.body.dissipated_n_mm()
     height = float(np.mean(specimen.anatomy.frame.heights()))
-    status = solver.run(_leg(test, height), progress=progress, checkpoint=checkpoint)
+    status = solver.run(_leg(test, height, start_mm), progress=progress, checkpoint=checkpoint)
     if not solver.history:
         raise NotConverged(f"{test.label()}: {status.value}", status)
     rows = solver.body.state_rows()
+    gained = rows[:, slots.INELASTIC] - begun[:, slots.INELASTIC]
     return FailureResponse(
         test=test.label(),
         platen=test.platen,
         status=status,
         steps=tuple(solver.history),
         height_mm=height,
+        start_mm=start_mm,
+        start_dissipated_n_mm=spent,
         displacement_mm=frozen(solver.displacement_mm()),
-        inelastic=_spread(specimen, made, rows[:, slots.INELASTIC]),
-        by_part={
-            name: _spread(specimen, made, rows[:, slots.INELASTIC] * made.named(name))
-            for name in made.names
-        },
+        inelastic=_spread(specimen, made, gained),
+        by_part={name: _spread(specimen, made, gained * made.named(name)) for name in made.names},
         damage=_damage(specimen, made, rows[:, slots.DAMAGE]),
     )
 
 
-def _leg(test: Strength, height_mm: float) -> Leg:
+def _solver(specimen: Specimen, test: Strength, threads: int | None) -> Equilibrium:
+    """Return a solver at the start of a test: on a new body, or where mechanics has left it."""
+    line = test.load_offset_mm if test.platen == "ball_joint" else (0.0, 0.0)
+    settings = EquilibriumSettings(
+        tolerance=_TOLERANCE, averaging_mm=averaging_mm(), threads=threads
+    )
+    if specimen.mechanics is not None:
+        deformed: Deformed = specimen.mechanics
+        require(
+            test.lateral == deformed.lateral,
+            "lateral",
+            test.lateral,
+            f"{deformed.lateral!r}, as the body was deformed",
+        )
+        return deformed.equilibrium(settings, load_line_mm=line)
+    return Equilibrium(
+        specimen,
+        yielding_constituents(specimen),
+        lateral=test.lateral,
+        load_line_mm=line,
+        settings=settings._replace(softening_step=_SOFTENING, bending="secant"),
+    )
+
+
+def _leg(test: Strength, height_mm: float, start_mm: float) -> Leg:
     """Return the path of a test: down to its last strain, or until the force has fallen."""
     least = float(value("measures.strength.apparent.strain"))
 
     def has_failed(steps: list[Step]) -> bool:
         forces = [step.force_n for step in steps]
-        strain = steps[-1].axial_mm / height_mm
+        strain = (steps[-1].axial_mm - start_mm) / height_mm
         return strain > least and forces[-1] < (1.0 - test.drop) * max(forces)
 
     tilt = HOLD if test.platen == "guided" else FREE
     return Leg(
         test.label(),
-        move(test.until_strain * height_mm),
+        move(start_mm + test.until_strain * height_mm),
         tilt,
         tilt,
         first=_FIRST / test.until_strain,

@@ -97,7 +97,7 @@ def _solve(
     height = float(np.mean(specimen.anatomy.frame.heights()))
 
     def tell(step: Step) -> None:
-        strain = step.axial_mm / height
+        strain = min(max(step.axial_mm / height, 0.0), test.until_strain)
         doing = f"{specimen.name}: {test.label()}, {100 * strain:.1f} %, {step.force_n:.0f} N"
         progress(doing, strain / test.until_strain)
 
@@ -132,6 +132,8 @@ def _keep(path: Path, response: FailureResponse) -> None:
                 legs=np.array([step.leg for step in response.steps]),
                 steps=np.array([step[1:] for step in response.steps]),
                 height_mm=response.height_mm,
+                start_mm=response.start_mm,
+                start_dissipated_n_mm=response.start_dissipated_n_mm,
                 displacement_mm=response.displacement_mm.astype(np.float32),
                 inelastic=response.inelastic,
                 damage=response.damage,
@@ -152,6 +154,8 @@ def _read(path: Path) -> FailureResponse | None:
                 "status": Status[str(kept["status"])],
                 "steps": tuple(step_of(str(leg), row) for leg, row in rows),
                 "height_mm": float(kept["height_mm"]),
+                "start_mm": float(kept["start_mm"]),
+                "start_dissipated_n_mm": float(kept["start_dissipated_n_mm"]),
                 "displacement_mm": kept["displacement_mm"].astype(np.float64),
                 "inelastic": kept["inelastic"],
                 "damage": kept["damage"],
