@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from vbsim.study.stored import StoredStudy
     from vbsim.views.scenes import Pane, Style
 
-__all__ = ["report", "view", "write_report"]
+__all__ = ["report", "serve", "view", "write_report"]
 
 REPORT = "report.html"
 
@@ -99,6 +100,28 @@ def view(
         _show(panes, style, screenshot, movie)
     for path in files:
         typer.echo(f"wrote {path}")
+
+
+@app.command()
+def serve(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="Folder that holds results.")
+    ] = Path("results"),
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on the loopback address; 0: any free one.")
+    ] = 0,
+) -> None:
+    """Look at many results in a browser: filter by parameters, set two side by side.
+
+    Only this machine can connect, and only with the token in the printed address. Ctrl-C ends it.
+    """
+    from vbsim.views.browser.server import Server
+
+    with Server(results, port) as server:
+        typer.echo(f"open {server.url}")
+        typer.echo("Ctrl-C ends it", err=True)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 def _panes(
