@@ -5,9 +5,10 @@ import shutil
 
 import pytest
 
+from vbsim.checks import InvalidInput
 from vbsim.cli import main
 from vbsim.study.stored import open_study
-from vbsim.views.curves import load_displacement, read_history
+from vbsim.views.curves import history_figure, load_displacement, read_history
 from vbsim.views.report import case_report
 from vbsim.views.report.sentences import Citations, answer, methods, question
 
@@ -93,6 +94,18 @@ def test_load_histories_become_curves(small_study, tmp_path):
     (axes,) = load_displacement([history]).axes
     assert axes.lines[0].get_ydata().tolist() == [0.0, 1.5, 1.2]
     assert axes.lines[1].get_xdata().tolist() == [0.2]  # the peak is marked
+
+
+def test_a_history_without_a_force_is_drawn_over_its_first_column(tmp_path):
+    path = tmp_path / "augmented-injection.csv"
+    path.write_text("time_s,placed_ml,leaked_ml\n0,0,0\n10,1.5,0\n20,3.0,0\n")
+    figure = history_figure([read_history(path)])
+    (axes,) = (axes for axes in figure.axes if axes.lines)  # what never changes is left out
+    assert axes.get_title(loc="left") == "placed ml"
+    assert axes.lines[0].get_xdata().tolist() == [0.0, 10.0, 20.0]
+    path.write_text("time_s,placed_ml\n0,1\n1,1\n")
+    with pytest.raises(InvalidInput, match="nothing changes"):
+        history_figure([read_history(path)])
 
 
 def test_the_command_writes_into_the_folder_and_never_over_a_file(small_result, tmp_path, capsys):

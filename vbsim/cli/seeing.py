@@ -20,7 +20,9 @@ __all__ = ["report", "serve", "view", "write_report"]
 
 REPORT = "report.html"
 
-ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="Folder of a result.")]
+ResultPath = Annotated[
+    Path, typer.Argument(metavar="RESULT", help="Folder of a result or of a sweep.")
+]
 
 
 @app.command()
@@ -31,10 +33,18 @@ def report(
         typer.Option("-o", "--output", metavar="FILE", help="Default: report.html in the folder."),
     ] = None,
 ) -> None:
-    """Write one self-contained HTML page: question, answer, tables, figures, 3-D view, methods."""
-    from vbsim.study.stored import open_study
+    """Write one self-contained HTML page: question, answer, tables, figures, 3-D view, methods.
 
-    path = write_report(open_study(result), output)
+    Of the folder of a sweep: every case in a table and on a chart to choose, effects, failures.
+    """
+    from vbsim.study.stored import open_study
+    from vbsim.views.report import is_sweep, sweep_report
+
+    if is_sweep(result):
+        path = new_file(output) if output else result / REPORT
+        write_page(path, sweep_report(result))
+    else:
+        path = write_report(open_study(result), output)
     typer.echo(f"wrote {path}")
 
 

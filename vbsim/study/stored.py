@@ -92,8 +92,9 @@ class StoredStudy:
 
     @property
     def histories(self) -> tuple[Path, ...]:
-        """Load histories, ``histories/<stage>-<test>.csv``, by name."""
-        return tuple(sorted((self.folder / "histories").glob("*.csv")))
+        """Histories by name: of loads (``histories/*.csv``) and of steps (``series/*.csv``)."""
+        found = [self.folder.glob(f"{place}/*.csv") for place in ("histories", "series")]
+        return tuple(sorted(path for paths in found for path in paths))
 
     @property
     def series(self) -> tuple[Path, ...]:

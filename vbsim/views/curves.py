@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from vbsim.checks import InvalidInput, require
 from vbsim.views.style import STAGES, STYLES, new_figure, styled
 
-__all__ = ["History", "load_displacement", "read_history"]
+__all__ = ["History", "history_figure", "load_displacement", "over_time", "read_history"]
 
 FloatArray = NDArray[np.float64]
 
 # Endings of a column that may be the way of the platen or the force on it, best first.
-_WAYS = ("platen_displacement_mm", "displacement_mm", "shortening_mm", "_mm")
+_WAYS = ("axial_mm", "platen_displacement_mm", "displacement_mm", "shortening_mm", "_mm")
+_MOST_PANELS, _PANELS_A_ROW = 9, 3
 _FORCES = ("platen_force_n", "force_n", "reaction_n", "_n")
 
 
@@ -62,6 +63,65 @@ def read_history(path: Path) -> History:
     if not columns:
         raise InvalidInput(f"{path}: holds no column of numbers")
     return History(stage, test, columns)
+
+
+def history_figure(histories: Sequence[History]) -> Figure:
+    """Return the figure of the histories of one test: load against displacement, or all over time.
+
+    Parameters
+    ----------
+    histories : sequence of History
+        Histories of one test.
+    """
+    require(len(histories) > 0, "histories", len(histories), "one or more")
+    if all(is_loading(history) for history in histories):
+        return load_displacement(histories)
+    return over_time(histories)
+
+
+def is_loading(history: History) -> bool:
+    """Tell whether a history has a displacement and a force."""
+    try:
+        axes_of(history)
+    except InvalidInput:
+        return False
+    return True
+
+
+def over_time(histories: Sequence[History]) -> Figure:
+    """Return every column of histories against their first, one panel a column.
+
+    Columns that never change are left out.
+    """
+    first = next(iter(histories[0].columns))
+    names = [name for name in histories[0].columns if name != first]
+    names = [n for n in names if any(np.ptp(_finite(h, n)) > 0.0 for h in histories)]
+    if not names:
+        raise InvalidInput(f"history {histories[0].stage}-{histories[0].test}: nothing changes")
+    names = names[:_MOST_PANELS]
+    with styled():
+        rows = -(-len(names) // _PANELS_A_ROW)
+        figure = new_figure(7.0, 1.9 * rows + 0.2)
+        panels = figure.subplots(rows, min(len(names), _PANELS_A_ROW), squeeze=False, sharex=True)
+        for axes in panels.flat[len(names) :]:
+            axes.set_axis_off()
+        for axes, name in zip(panels.flat, names, strict=False):
+            for k, history in enumerate(histories):
+                if name in history.columns and first in history.columns:
+                    look = {"color": STAGES[k % len(STAGES)], "linestyle": STYLES[k % len(STYLES)]}
+                    x, y = history.columns[first], history.columns[name]
+                    axes.plot(x, y, linewidth=1.3, label=history.stage.replace("_", " "), **look)
+            axes.set_title(name.replace("_", " "), loc="left", fontsize=8)
+            axes.set_xlabel(first.replace("_", " "))
+        if len(histories) > 1:
+            panels.flat[0].legend(loc="best")
+        return figure
+
+
+def _finite(history: History, name: str) -> FloatArray:
+    values = history.columns.get(name, np.zeros(0))
+    values = values[np.isfinite(values)]
+    return values if values.size else np.zeros(1)
 
 
 def load_displacement(histories: Sequence[History]) -> Figure:

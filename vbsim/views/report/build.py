@@ -6,7 +6,7 @@ import base64
 import io
 import logging
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
@@ -17,11 +17,11 @@ from vbsim.study.stored import StoredStudy
 from vbsim.study.wording import sheets
 from vbsim.views.browser.page import asset, embedded_scene, viewer_scripts
 from vbsim.views.browser.scene import scene_bytes
-from vbsim.views.curves import load_displacement, read_history
-from vbsim.views.report.sentences import Citations, answer, limits, methods, question
+from vbsim.views.curves import history_figure, is_loading, read_history
+from vbsim.views.report.sentences import Citations, answer, limits_of, methods, question
 from vbsim.views.style import DPI, styled
 
-__all__ = ["Picture", "case_report", "render"]
+__all__ = ["Picture", "case_report", "origin", "picture", "render"]
 
 log = logging.getLogger("vbsim.views")
 
@@ -88,11 +88,13 @@ def case_report(study: StoredStudy) -> str:
         scripts=viewer_scripts() if scene else "",
         methods=paragraphs,
         sources=citations.sources,
-        limits=limits(study),
+        limits=limits_of(study),
         definitions=study.summary.get("definitions", {}),
         rows=study.rows,
         constants=_by_source(study),
-        provenance=_provenance(study),
+        provenance=origin(
+            study.provenance, f"{study.folder.name}, digest {study.summary.get('digest', '')}"
+        ),
         stages=[(stage["name"], stage["history"][-1]) for stage in study.summary["stages"]],
         snippets=_snippets(study),
     )
@@ -103,7 +105,7 @@ def render(template: str, **content: Any) -> str:
     from jinja2 import DictLoader, Environment, StrictUndefined
 
     folder = files("vbsim.views.report").joinpath("assets")
-    names = ("base.html", "case.html")
+    names = ("base.html", "case.html", "sweep.html")
     templates = {name: folder.joinpath(name).read_text(encoding="utf-8") for name in names}
     environment = Environment(
         loader=DictLoader(templates),
@@ -114,6 +116,9 @@ def render(template: str, **content: Any) -> str:
     )
     style = folder.joinpath("report.css").read_text(encoding="utf-8")
     page = environment.get_template(template)
+    if template == "sweep.html":
+        program = folder.joinpath("sweep.js").read_text(encoding="utf-8")
+        content["scripts"] = f"<script>{program}</script>"
     return str(page.render(style=f"{style}\n{asset('viewer.css')}", **content))
 
 
@@ -153,7 +158,8 @@ def _curves(study: StoredStudy) -> list[Picture]:
     found = []
     for test, group in groupby(histories, key=lambda h: h.test):
         try:
-            figure = load_displacement(list(group))
+            members = list(group)
+            figure = history_figure(members)
         except InvalidInput as error:
             log.warning("history left out: %s", error)
             continue
@@ -161,7 +167,11 @@ def _curves(study: StoredStudy) -> list[Picture]:
         with styled():
             figure.savefig(stream, dpi=DPI, metadata={"Software": None})
         words = test.replace("_", " ")
-        found.append(picture(stream.getvalue(), f"Load against displacement, {words}; dot: peak."))
+        if all(is_loading(history) for history in members):
+            caption = f"Load against displacement, {words}; dot: peak."
+        else:
+            caption = f"History of {words}."
+        found.append(picture(stream.getvalue(), caption))
     return found
 
 
@@ -178,12 +188,20 @@ def _by_source(study: StoredStudy) -> list[tuple[str, list[dict[str, Any]]]]:
     return list(found.items())
 
 
-def _provenance(study: StoredStudy) -> list[tuple[str, str]]:
-    kept = study.provenance
+def origin(kept: Mapping[str, Any], result: str) -> list[tuple[str, str]]:
+    """Return name and text of what tells where a result comes from.
+
+    Parameters
+    ----------
+    kept : mapping
+        Content of ``provenance.json``.
+    result : str
+        Names the result.
+    """
     program, machine = kept.get("program", {}), kept.get("machine", {})
     packages = ", ".join(f"{k} {v}" for k, v in kept.get("packages", {}).items() if v)
     pairs = [
-        ("Result", f"{study.folder.name}, digest {study.summary.get('digest', '')}"),
+        ("Result", result),
         ("Written", str(kept.get("written", ""))),
         ("Program", f"{program.get('name', '')} {program.get('version', '')}"),
         ("Commit", str(program.get("commit") or "not known")),

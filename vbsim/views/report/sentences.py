@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from vbsim.study.stored import StoredStudy
 
-__all__ = ["Citations", "answer", "limits", "methods", "question"]
+__all__ = ["Citations", "answer", "Told", "limits_of", "methods", "question"]
 
 _ORDINALS = ("", "second ", "third ", "fourth ", "fifth ")
 
@@ -106,7 +106,7 @@ def _heights(study: StoredStudy, first: str, broken: str | None, last: str) -> l
 # Methods ------------------------------------------------------------------------------------------
 
 
-def methods(study: StoredStudy, citations: Citations) -> list[str]:
+def methods(study: Told, citations: Citations) -> list[str]:
     """Return the methods as paragraphs, with marks of the sources they cite."""
     case = study.case
     if not case:
@@ -121,7 +121,7 @@ def methods(study: StoredStudy, citations: Citations) -> list[str]:
     return [paragraph for paragraph in found if paragraph]
 
 
-def _geometry(study: StoredStudy, citations: Citations) -> str:
+def _geometry(study: Told, citations: Citations) -> str:
     vertebra, mesh = study.case["vertebra"], study.case.get("mesh", {})
     level = vertebra["level"]
     if "image" in vertebra:
@@ -164,12 +164,13 @@ def _material(case: Mapping[str, Any], citations: Citations) -> str:
     return text
 
 
-def _steps(study: StoredStudy, citations: Citations) -> str:
+def _steps(study: Told, citations: Citations) -> str:
     steps = study.case.get("steps", ())
     lines = [line.partition(": ")[2] for line in study.summary["stages"][-1].get("history", ())][1:]
     said = []
-    for step, line in zip(steps, lines, strict=False):
+    for k, step in enumerate(steps):
         kind = step["kind"]
+        line = lines[k] if k < len(lines) else _plainly(step)
         if kind == "cement":
             cement, law = step.get("cement", {}), step.get("law", {})
             name = str(cement.get("name", "cement"))
@@ -185,6 +186,16 @@ def _steps(study: StoredStudy, citations: Citations) -> str:
             words = line.removeprefix(f"{kind}, ")
             said.append(f"{kind.replace('_', ' ').capitalize()}: {words}{cite}.")
     return " ".join(said)
+
+
+def _plainly(step: Mapping[str, Any]) -> str:
+    """Describe a step by its own parameters, where no run has told of it."""
+    kept = [
+        f"{key.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in step.items()
+        if key != "kind" and isinstance(value, int | float | str)
+    ]
+    return ", ".join(kept)
 
 
 def _law(law: Mapping[str, Any]) -> str:
@@ -220,7 +231,7 @@ def _loading(case: Mapping[str, Any], citations: Citations) -> str:
     return " ".join(said)
 
 
-def _solving(study: StoredStudy) -> str:
+def _solving(study: Told) -> str:
     solves = study.provenance.get("solves", {})
     reports = [report for stage in solves.values() for report in stage]
     errors = [
@@ -246,7 +257,27 @@ def _solving(study: StoredStudy) -> str:
 # Limits -------------------------------------------------------------------------------------------
 
 
-def limits(study: StoredStudy) -> list[str]:
+class Told(Protocol):
+    """What methods and limits are written from: a study, or the first case of a sweep."""
+
+    @property
+    def case(self) -> Mapping[str, Any]:
+        """The resolved case."""
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Program, machine, constants."""
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """Stages with their histories, warnings."""
+
+    @property
+    def rows(self) -> tuple[Any, ...]:
+        """The tidy table; empty where there is none."""
+
+
+def limits_of(study: Told) -> list[str]:
     """Return what a reader must know before relying on the numbers."""
     found = [str(warning) for warning in study.summary.get("warnings", ())]
     quantities = {row.quantity for row in study.rows}
