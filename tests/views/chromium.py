@@ -123,6 +123,8 @@ def browser(folder):
         take, give = os.dup(theirs[0]), os.dup(ours[1])
         os.dup2(take, 3)
         os.dup2(give, 4)
+        # Nothing else that is open here, a lock least of all, may live on in the browser.
+        os.closerange(5, 1024)
 
     command = [program, *FLAGS, f"--user-data-dir={folder}"]
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""``vbsim report``, ``view`` and ``serve``: results to be looked at."""
+"""``vbsim report``, ``view``, ``serve`` and ``convert``: results to be looked at."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vbsim.study.stored import StoredStudy
     from vbsim.views.scenes import Pane, Style
 
-__all__ = ["report", "serve", "view", "write_report"]
+__all__ = ["convert", "report", "serve", "view", "write_report"]
 
 REPORT = "report.html"
 
@@ -132,6 +132,25 @@ def serve(
         typer.echo("Ctrl-C ends it", err=True)
         with suppress(KeyboardInterrupt):
             server.serve_forever()
+
+
+@app.command()
+def convert(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="Folder of a result.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write into.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="stl|nifti", help="Surfaces, or every scalar field.")
+    ] = "stl",
+    stage: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Stage to write; repeatable.")
+    ] = None,
+) -> None:
+    """Write surfaces of bone and cement (STL) or fields (NIfTI, on the image's own grid)."""
+    from vbsim.study.stored import open_study
+    from vbsim.views import conversion
+
+    for path in conversion.convert(open_study(result), folder, to, stage or ()):
+        typer.echo(f"wrote {path}")
 
 
 def _panes(
