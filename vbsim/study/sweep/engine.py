@@ -219,7 +219,7 @@ def local_cluster(n_workers: int, *, memory_bytes: int) -> Iterator[Any]:
                 processes=True,
                 memory_limit=memory_bytes,
                 host="127.0.0.1",
-                dashboard_address="127.0.0.1:0" if _has_dashboard() else None,
+                dashboard_address="127.0.0.1:0",
             )
         client = Client(cluster)
         try:
@@ -268,9 +268,3 @@ def connected(address: str, *, timeout_s: float = 10.0) -> Iterator[Any]:
             yield client
         finally:
             client.close(timeout=5)
-
-
-def _has_dashboard() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("bokeh") is not None

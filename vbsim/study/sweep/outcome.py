@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -97,7 +97,6 @@ class Outcome:
 
     def to_plain(self) -> dict[str, Any]:
         """Return the outcome as plain data for a table with a row for each case."""
-        plain = asdict(self)
-        del plain["constants"]
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "constants"}
         rows = [row._asdict() for row in self.rows]
         return plain | {"status": self.status.value, "rows": rows, "warnings": list(self.warnings)}

@@ -1,0 +1,247 @@
+"""What the machinery of a sweep costs, and how much of a second processor reaches the cases.
+
+`--stub N` plans and runs N cases that solve nothing: whatever time passes is overhead, and the
+memory of the process that holds Dask's scheduler is sampled on the way. `--speedup FILE` runs a
+sweep one case after the other in this process and then on worker processes, both with nothing kept;
+the ideal is the first time divided by the number of processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from vbsim.study.benchmark import Surroundings, write_records
+from vbsim.study.benchmark.record import commit, machine, now, versions
+from vbsim.study.results import Row
+from vbsim.study.sweep import (
+    OnDask,
+    Outcome,
+    Plan,
+    Status,
+    load_plan,
+    local_cluster,
+    make_plan,
+    run_sweep,
+)
+from vbsim.study.sweep import engine as engines
+
+N_ROWS = 150
+"""Measures of a case of three stages."""
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """Cost of a sweep whose cases cost nothing; memory in three equal parts of the run."""
+
+    n_cases: int
+    n_workers: int
+    plan_s: float
+    run_s: float
+    ms_per_case: float
+    memory_mb: tuple[float, float, float]
+    table_mb: float
+    load: float
+    machine: str = field(default_factory=machine)
+    versions: dict[str, str] = field(default_factory=versions)
+    commit: str | None = field(default_factory=commit)
+    taken: str = field(default_factory=now)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class SpeedUp:
+    """The same sweep one by one and on processes."""
+
+    name: str
+    n_cases: int
+    n_workers: int
+    one_by_one_s: float
+    together_s: float
+    again_s: float
+    cases_per_minute: float
+    of_ideal: float
+    n_stages: int
+    n_solved: int
+    load: float
+    machine: str = field(default_factory=machine)
+    versions: dict[str, str] = field(default_factory=versions)
+    commit: str | None = field(default_factory=commit)
+    taken: str = field(default_factory=now)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything by name."""
+        return asdict(self)
+
+
+def stub_case(job: Any, start: Any = None) -> Outcome:
+    """Return as many numbers as a case gives, at once."""
+    rows = tuple(
+        Row("augmented", "compression", "guided", f"measure_{k}", k + 0.123456789, "mm")
+        for k in range(N_ROWS)
+    )
+    return Outcome(job.digest, Status.DONE, rows=rows)
+
+
+def stub_start(job: Any, n_steps: int, before: Any = None) -> None:
+    """Solve no shared stage."""
+
+
+def plan_of(n: int) -> Plan:
+    """Return the plan of a sweep of n cases that share stages as in a real one."""
+    return make_plan(
+        {
+            "schema": 1,
+            "name": f"stub {n}",
+            "vertebra": {"level": "L1"},
+            "steps": [
+                {"kind": "wedge", "grade": 2},
+                {"kind": "cement", "volume_ml": 4.0, "distribution": "central"},
+            ],
+            "sweep": {
+                "grid": {
+                    "bone.vbmd_mg_cm3": {"from": 40, "to": 100, "number": 10},
+                    "steps[1].volume_ml": {"from": 0.5, "to": 8, "number": n // 10},
+                }
+            },
+        }
+    )
+
+
+class _Memory(threading.Thread):
+    """Samples what this process holds."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.samples: list[float] = []
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        process = psutil.Process()
+        while not self._ended.wait(0.1):
+            self.samples.append(process.memory_info().rss / 1e6)
+
+    def thirds(self) -> tuple[float, float, float]:
+        """End sampling and return the mean of each third of the run, MB."""
+        self._ended.set()
+        self.join()
+        k = max(1, len(self.samples) // 3)
+        parts = (self.samples[:k], self.samples[k : 2 * k], self.samples[2 * k :])
+        first, second, third = (round(sum(part) / max(1, len(part)), 1) for part in parts)
+        return first, second, third
+
+
+def measure_overhead(n: int, n_workers: int) -> Overhead:
+    """Run stub cases on a local cluster."""
+    engines.solve_case, engines.solve_start = stub_case, stub_start
+    surroundings = Surroundings()
+    began = time.perf_counter()
+    plan = plan_of(n)
+    plan_s = time.perf_counter() - began
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        local_cluster(n_workers, memory_bytes=2_000_000_000) as client,
+    ):
+        memory = _Memory()
+        memory.start()
+        result = run_sweep(plan, folder, lambda left: _open(OnDask(client)))
+        thirds = memory.thirds()
+        table_mb = (result.folder / "table.parquet").stat().st_size / 1e6
+    each = 1e3 * (plan_s + result.seconds) / n
+    return Overhead(
+        n, n_workers, plan_s, result.seconds, each, thirds, table_mb, surroundings.load()
+    )
+
+
+def measure_speedup(file: Path, n_workers: int) -> SpeedUp:
+    """Run a sweep one by one, then on processes, then once more."""
+    plan = load_plan(file)
+    surroundings = Surroundings()
+    with tempfile.TemporaryDirectory() as alone, tempfile.TemporaryDirectory() as both:
+        one_by_one = run_sweep(plan, alone)
+        began = time.perf_counter()
+
+        def engine(left: Any) -> Any:
+            return _cluster(n_workers)
+
+        together = run_sweep(plan, both, engine)
+        together_s = time.perf_counter() - began
+        began = time.perf_counter()
+        run_sweep(load_plan(file), both, engine)
+        again_s = time.perf_counter() - began
+        same = [(r.folder / "table.csv").read_bytes() for r in (one_by_one, together)]
+        assert same[0] == same[1], "the two ways differ"
+    return SpeedUp(
+        plan.name,
+        len(plan.cases),
+        n_workers,
+        one_by_one.seconds,
+        together_s,
+        again_s,
+        60.0 * len(plan.cases) / together_s,
+        one_by_one.seconds / n_workers / together_s,
+        plan.n_stages(),
+        plan.n_distinct_stages(),
+        surroundings.load(),
+    )
+
+
+class _open:  # noqa: N801
+    """A context manager of something that is open already."""
+
+    def __init__(self, thing: Any) -> None:
+        self._thing = thing
+
+    def __enter__(self) -> Any:
+        return self._thing
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+
+class _cluster:  # noqa: N801
+    """A local cluster while in use."""
+
+    def __init__(self, n_workers: int) -> None:
+        self._cluster = local_cluster(n_workers, memory_bytes=4_000_000_000)
+
+    def __enter__(self) -> OnDask:
+        return OnDask(self._cluster.__enter__())
+
+    def __exit__(self, *error: object) -> None:
+        self._cluster.__exit__(*error)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stub", type=int, help="cases that solve nothing")
+    parser.add_argument("--speedup", type=Path, help="sweep file to run both ways")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--record", type=Path, help="file that records are added to")
+    given = parser.parse_args()
+    records: list[Overhead | SpeedUp] = []
+    if given.stub:
+        records.append(measure_overhead(given.stub, given.workers))
+    if given.speedup:
+        records.append(measure_speedup(given.speedup, given.workers))
+    for record in records:
+        told = record.to_dict()
+        for name in ("machine", "versions", "commit", "taken"):
+            told.pop(name)
+        print(told)
+    if given.record:
+        write_records(given.record, records)
+
+
+if __name__ == "__main__":
+    main()
