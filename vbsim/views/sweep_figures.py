@@ -100,7 +100,7 @@ def interactions_figure(found: Findings) -> Figure:
             _lines(axes, x_levels, line_levels, means)
             _name_levels(axes, x_levels)
             axes.set_xlabel(_words(across))
-            axes.legend(title=_words(lines), title_fontsize=7)
+            _legend(axes, lines)
         for axes in panels[len(pairs) :]:
             axes.set_visible(False)
         for axes in panels[::columns]:
@@ -162,7 +162,7 @@ def response_figure(found: Sequence[Findings]) -> Figure:
                 axes.set_ylabel(_words(each.column))
             axes.set_xlabel(_words(x_name))
         if not (found[0].is_drawn(x_name) and found[0].is_drawn(other)):
-            panels[-1].legend(title=_words(other), title_fontsize=7)
+            _legend(panels[-1], other)
         _head(figure, "Response, mean over all else", found[0])
         return figure
 
@@ -193,6 +193,11 @@ def indices_figure(found: Indices) -> Figure:
         axes.set_xlabel(f"{kind}; {found.n_blocks} blocks, {found.n_left_out} left out")
         axes.set_title(_title("Sensitivity", found.found), loc="left")
         return figure
+
+
+def _legend(axes: Axes, factor: str) -> None:
+    box = axes.legend(title=_words(factor), title_fontsize=7, frameon=True, framealpha=0.75)
+    box.get_frame().set_linewidth(0.0)
 
 
 # Parts --------------------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ Array = NDArray[Any]
 _MOST_LEVELS = 12
 # A bar spans what the parameter does between these shares of its own values.
 _LOW, _HIGH = 0.1, 0.9
+# A mean of fewer draws says nothing.
+_LEAST_DRAWS = 3
 
 
 @dataclass(frozen=True)
@@ -169,24 +171,29 @@ def main_effects(found: Findings) -> list[Effect]:
 def _effect(found: Findings, factor: str) -> Effect:
     group, levels = _groups(found, factor)
     parts = [found.values[group == k] for k in range(len(levels))]
+    alone = _without_others(found, (factor,))
     return Effect(
         factor,
         levels,
-        np.array([part.mean() for part in parts]),
+        np.array([alone[group == k].mean() for k in range(len(levels))]),
         np.array([part.min() for part in parts]),
         np.array([part.max() for part in parts]),
     )
 
 
 def interaction(found: Findings, first: str, second: str) -> tuple[list[Any], list[Any], Array]:
-    """Return the levels of two parameters and the mean measure at each pair, NaN where none is."""
+    """Return the levels of two parameters and the mean measure at each pair.
+
+    What other parameters add is taken off, so that a design which is not balanced shows no
+    interaction where there is none. NaN where there are too few cases: fewer than three draws.
+    """
     a, of_first = _groups(found, first)
     b, of_second = _groups(found, second)
     total, count = (np.zeros((len(of_first), len(of_second))) for _ in range(2))
-    np.add.at(total, (a, b), found.values)
+    np.add.at(total, (a, b), _without_others(found, (first, second)))
     np.add.at(count, (a, b), 1.0)
-    with np.errstate(invalid="ignore"):
-        return of_first, of_second, total / np.where(count > 0, count, np.nan)
+    least = _LEAST_DRAWS if any(found.is_drawn(factor) for factor in found.factors) else 1
+    return of_first, of_second, total / np.where(count >= least, count, np.nan)
 
 
 def _groups(found: Findings, factor: str) -> tuple[Array, list[Any]]:
@@ -211,21 +218,20 @@ def tornado(found: Findings) -> tuple[list[Bar], float]:
     InvalidInput
         If there are fewer cases than twice the unknowns of the model.
     """
-    blocks = {factor: _block(found, factor) for factor in found.factors}
-    columns = np.hstack([np.ones((len(found.values), 1)), *(b for b, _ in blocks.values())])
-    if len(found.values) < 2 * columns.shape[1]:
+    model = _added_up(found)
+    if model is None:
+        n_columns = 1 + sum(_block(found, factor)[0].shape[1] for factor in found.factors)
         raise InvalidInput(
-            f"a tornado of {len(blocks)} parameters needs {2 * columns.shape[1]} cases, "
+            f"a tornado of {len(found.factors)} parameters needs {2 * n_columns} cases, "
             f"and {len(found.values)} are there"
         )
-    solution, *_ = np.linalg.lstsq(columns, found.values, rcond=None)
-    residual = found.values - columns @ solution
-    spread = float(np.sum((found.values - found.values.mean()) ** 2))
+    residual = found.values - found.values.mean()
+    spread = float(residual @ residual)
+    for block, _, weights in model.values():
+        residual = residual - (block - block.mean(axis=0)) @ weights
     explained = 1.0 - float(residual @ residual) / spread if spread > 0.0 else 1.0
-    bars, at = [], 1
-    for factor, (block, ends) in blocks.items():
-        weights = solution[at : at + block.shape[1]]
-        at += block.shape[1]
+    bars = []
+    for factor, (block, ends, weights) in model.items():
         middle = found.values.mean() - float(block.mean(axis=0) @ weights)
         effects = sorted(
             ((middle + float(row @ weights), name) for name, row in ends), key=lambda e: e[0]
@@ -236,6 +242,36 @@ def tornado(found: Findings) -> tuple[list[Bar], float]:
             (low, at_low), (high, at_high) = effects[0], effects[-1]
         bars.append(Bar(factor, low, high, at_low, at_high))
     return sorted(bars, key=lambda bar: -abs(bar.high - bar.low)), explained
+
+
+Part = tuple[FloatArray, list[tuple[str, FloatArray]], FloatArray]
+
+
+def _added_up(found: Findings) -> dict[str, Part] | None:
+    """Return columns, ends and weights of each parameter in the additive model.
+
+    None with fewer cases than twice the unknowns.
+    """
+    blocks = {factor: _block(found, factor) for factor in found.factors}
+    columns = np.hstack([np.ones((len(found.values), 1)), *(b for b, _ in blocks.values())])
+    if len(found.values) < 2 * columns.shape[1]:
+        return None
+    solution = np.asarray(np.linalg.lstsq(columns, found.values, rcond=None)[0], dtype=np.float64)
+    model: dict[str, Part] = {}
+    at = 1
+    for factor, (block, ends) in blocks.items():
+        model[factor] = (block, ends, solution[at : at + block.shape[1]])
+        at += block.shape[1]
+    return model
+
+
+def _without_others(found: Findings, kept: tuple[str, ...]) -> FloatArray:
+    """Return the measure less what all but some parameters add to its mean."""
+    values = found.values
+    for factor, (block, _, weights) in (_added_up(found) or {}).items():
+        if factor not in kept:
+            values = values - (block - block.mean(axis=0)) @ weights
+    return values
 
 
 def _block(found: Findings, factor: str) -> tuple[FloatArray, list[tuple[str, FloatArray]]]:
