@@ -18,8 +18,9 @@ from vbsim.study.sweep.plan import Plan, Planned
 
 __all__ = ["SweepForecast", "forecast_sweep", "workers_for", "representatives"]
 
-# Measured on the L1 example at 2 to 1 mm, one core: three motions of one stage, set-up included.
-_SOLVE_S_PER_DOF = 4e-6
+# Measured on the L1 example at 2 to 1 mm, one core: three motions of one stage, set-up and measures
+# included.
+_SOLVE_S_PER_DOF = 6e-6
 # Cases that are built to tell what all of them take.
 _BUILT = 4
 # A worker is started anew when it takes more than this multiple of the forecast.
@@ -86,6 +87,8 @@ def forecast_sweep(
     if seconds is None and built and _is_linear(plan):
         n_dof = sum(found.n_dof for found in built) / len(built)
         each = n_solves / max(1, len(left))
+        # A stage that is shared is built once too.
+        build_s *= n_solves / max(1, len(keys))
         seconds, source = build_s + each * n_dof * _SOLVE_S_PER_DOF, "the size of the models"
     return SweepForecast(
         name=plan.name,
