@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ _HELD_STARTS = 4
 _CASES_A_WORKER = 2
 # How often a case may take its worker down before it counts as lost.
 ALLOWED_DEATHS = 2
+_COUNT_EVERY_S = 2.0
 
 
 class ClusterLost(VbsimError):
@@ -76,6 +78,7 @@ class OnDask:
 
     def __init__(self, client: Any) -> None:
         self.client = client
+        self._counted = (0, -_COUNT_EVERY_S)
 
     def outcomes(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Yield what became of each job, as soon as it is known.
@@ -107,7 +110,12 @@ class OnDask:
             finished.add(sent.submit(job))
 
     def _n_workers(self) -> int:
-        return max(1, len(self.client.nthreads()))
+        """Return how many workers there are; they may come and go, but asking takes its time."""
+        n, at = self._counted
+        if time.monotonic() - at >= _COUNT_EVERY_S:
+            n, at = len(self.client.nthreads()), time.monotonic()
+            self._counted = (n, at)
+        return max(1, n)
 
     def _received(self, future: Any, job: Job) -> Outcome:
         from distributed import KilledWorker
