@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import map_coordinates
 
 from vbsim.anatomy.frame import BodyFrame
 from vbsim.mesh.voxels import VoxelGrid
 
-__all__ = ["body_fractions"]
+__all__ = ["Walls", "body_fractions", "wall_steepness"]
 
 FloatArray = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ def body_fractions(
     dict of (n_z, n_y, n_x) float array
         ``trabecular``, ``shell`` and ``endplate``, each 0 to 1, their sum at most 1.
     """
-    solid = _Solid(frame, _steepness(frame), shell_mm, endplate_mm)
+    solid = _Solid(frame, wall_steepness(frame), shell_mm, endplate_mm)
     parts = np.zeros((3, *grid.shape))
     for cells in _chunks(frame, grid):
         local = (np.stack(cells[::-1], axis=-1) + 0.5) * np.array(grid.spacing_mm)
@@ -58,6 +58,46 @@ def body_fractions(
         i_z, i_y, i_x = cells
         parts[:, i_z, i_y, i_x] = _cell_parts(solid, grid, points)
     return dict(zip(("trabecular", "shell", "endplate"), parts, strict=True))
+
+
+class Walls:
+    """Outer wall and inner face of the shell of a body, for meshers that follow both.
+
+    Parameters
+    ----------
+    frame : BodyFrame
+        The body.
+    shell_mm : float
+        Thickness of the wall along its normal, mm; 0 for none.
+    """
+
+    def __init__(self, frame: BodyFrame, shell_mm: float) -> None:
+        self.frame = frame
+        self.shell_mm = shell_mm
+        self._steepness = wall_steepness(frame)
+
+    def superior_at(self, x_mm: ArrayLike, y_mm: ArrayLike) -> FloatArray:
+        """Return the height of the upper endplate at (x, y), mm."""
+        return self.frame.superior_at(x_mm, y_mm)
+
+    def inferior_at(self, x_mm: ArrayLike, y_mm: ArrayLike) -> FloatArray:
+        """Return the height of the lower endplate at (x, y), mm."""
+        return self.frame.inferior_at(x_mm, y_mm)
+
+    def wall_radius(self, theta_rad: ArrayLike, height: ArrayLike) -> FloatArray:
+        """Return the distance of the outer wall from the z axis at a normalised height, mm."""
+        return self.frame.wall_radius(theta_rad, height)
+
+    def shell_radius(self, theta_rad: ArrayLike, height: ArrayLike) -> FloatArray:
+        """Return the distance of the shell's inner face from the z axis, mm."""
+        theta, s = np.broadcast_arrays(np.asarray(theta_rad), np.asarray(height))
+        n_s, n_theta = self.frame.outline_mm.shape
+        row = np.clip(s, 0.0, 1.0) * (n_s - 1)
+        column = np.mod(theta, 2.0 * np.pi) * (n_theta / (2.0 * np.pi))
+        at = np.stack([row.ravel(), column.ravel()])
+        steep = map_coordinates(self._steepness, at, order=1, mode="nearest").reshape(s.shape)
+        result: FloatArray = self.wall_radius(theta, s) - self.shell_mm * steep
+        return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +120,7 @@ class _Solid:
         return wall, z - lower, upper - z
 
 
-def _steepness(frame: BodyFrame) -> FloatArray:
+def wall_steepness(frame: BodyFrame) -> FloatArray:
     """Return the gradient of ``R(theta, s) - r`` at the wall, (n_s, n_theta + 1), periodic.
 
     Dividing by it turns the radial gap to a leaning wall into the distance along its normal. With

@@ -83,7 +83,7 @@ def _bar() -> Iterator[Progress]:
 def draw(case: Case, stages: Sequence[Stage], rows: Sequence[Row], folder: Path) -> None:
     """Write every figure of a study into a folder."""
     from vbsim.quantities import Quantity
-    from vbsim.study.pipeline import test_names
+    from vbsim.study.pipeline import as_voxels, test_names
     from vbsim.study.results import NO_TEST
     from vbsim.views import StageView, case_figures, save
 
@@ -96,8 +96,9 @@ def draw(case: Case, stages: Sequence[Stage], rows: Sequence[Row], folder: Path)
             for row in rows
             if row.stage == stage.name and row.test in (NO_TEST, test)
         )
-        response = stage.responses.get(test) if test else None
-        views.append(StageView(stage.name, stage.specimen, response, measured))
+        potted, responses = as_voxels(case, stage)
+        response = responses.get(test) if test else None
+        views.append(StageView(stage.name, potted, response, measured))
     for name, figure in case_figures(views, load_n=case.standing_load_n).items():
         save(figure, folder / name)
 

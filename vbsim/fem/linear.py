@@ -12,8 +12,10 @@ from vbsim.checks import NotConverged, require
 from vbsim.fem.krylov import ConjugateGradients
 from vbsim.fem.layout import Team
 from vbsim.fem.loads import Lateral, LoadCase
+from vbsim.fem.meshed import MeshedSolid, solve_mesh_modes
 from vbsim.fem.problem import MOTIONS, PlatenProblem, Solid
 from vbsim.fem.response import PlatenModes, Response, SolverReport, Status
+from vbsim.mesh.mesh import Mesh
 
 __all__ = ["Settings", "solve", "solve_modes", "respond"]
 
@@ -41,7 +43,7 @@ class Settings(NamedTuple):
 DEFAULTS = Settings()
 
 
-def solve(body: Solid, load: LoadCase, *, settings: Settings = DEFAULTS) -> Response:
+def solve(body: Solid | MeshedSolid, load: LoadCase, *, settings: Settings = DEFAULTS) -> Response:
     """Test a body under one load case.
 
     For several load cases on one body use `solve_modes` once and `respond` for each.
@@ -78,7 +80,7 @@ def respond(modes: PlatenModes, load: LoadCase) -> Response:
 
 
 def solve_modes(
-    body: Solid,
+    body: Solid | MeshedSolid,
     *,
     lateral: Lateral = "held",
     settings: Settings = DEFAULTS,
@@ -90,8 +92,8 @@ def solve_modes(
 
     Parameters
     ----------
-    body : Solid
-        Body with platen node sets.
+    body : Solid or MeshedSolid
+        Body with platen node sets, on a grid or on a mesh.
     lateral : {"held", "sliding", "lower_held"}
         Whether platen points are held sideways: at both ends, at none, at the lower one.
     settings : Settings
@@ -111,6 +113,17 @@ def solve_modes(
     InvalidInput
         If the body has no platen node sets.
     """
+    if isinstance(body.domain, Mesh):
+        return solve_mesh_modes(
+            body,
+            lateral=lateral,
+            tolerance=settings.tolerance,
+            max_iterations=settings.max_iterations,
+            threads=settings.threads,
+            motions=motions,
+            start=start,
+            progress=progress,
+        )
     begun = time.perf_counter()
     if start is not None:
         shape = start.displacement_mm.shape[2:]

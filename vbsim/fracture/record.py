@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from vbsim.anatomy.frame import BodyFrame
 from vbsim.checks import frozen
 from vbsim.fracture.band import Band
 
@@ -53,6 +54,40 @@ class FractureRecord:
     def __post_init__(self) -> None:
         for name in ("loss_mm", "lower_mm", "floor_mm", "opening_mm", "upper_mm"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
+
+    @property
+    def frame_before(self) -> BodyFrame:
+        """The body before the fracture."""
+        return self.band.frame
+
+    def moved(self, z_mm: FloatArray, x_mm: ArrayLike, y_mm: ArrayLike) -> FloatArray:
+        """Return the heights now of points of the body before the fracture, body mm.
+
+        The same map of heights that carries the fields: bone below the band stays, the band is
+        compacted below and above the cleft, what lies above it sinks; reductions draw it out again.
+
+        Parameters
+        ----------
+        z_mm : (...) float, mm
+            Heights before.
+        x_mm, y_mm : (...) float, mm
+            Column of each point.
+        """
+        x, y, z = np.broadcast_arrays(x_mm, y_mm, z_mm)
+        columns = self.band.at(x, y)
+        lens = np.zeros(x.shape) if self.band.cleft is None else self.band.cleft.lens(x, y)
+        lift = self.recovered * columns.loss_mm
+        gap = lens * lift
+        bone = columns.bone_mm + lift - gap
+        bottom, top = columns.lower_mm, columns.lower_mm + columns.thickness_mm
+        split = bottom + columns.cleft_fraction * columns.thickness_mm
+        floor = bottom + columns.cleft_fraction * bone
+        roof = floor + columns.opening_mm + gap
+        shrunk = bone / columns.thickness_mm
+        below, above = floor + (z - split) * shrunk, roof + (z - split) * shrunk
+        height = np.select([z <= bottom, z <= split, z <= top], [z, below, above], z + lift)
+        result: FloatArray = height - np.where(z > top, columns.loss_mm, 0.0)
+        return result
 
     @property
     def bone_mm(self) -> FloatArray:

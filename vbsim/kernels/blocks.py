@@ -81,3 +81,22 @@ def diagonal_inverse(start, column, values, free, out):
         out[p, 0, 1] = out[p, 1, 0] = c01 / det * f0 * f1
         out[p, 0, 2] = out[p, 2, 0] = c02 / det * f0 * f2
         out[p, 1, 2] = out[p, 2, 1] = (a01 * a02 - a00 * a12) / det * f1 * f2
+
+
+@kernel
+def relax(start, column, values, inverse, b, forwards, x):
+    """Gauss-Seidel: solve every row's own block in turn, forwards or backwards, in place."""
+    n = len(start) - 1
+    for t in range(n):
+        p = t if forwards else n - 1 - t
+        r0, r1, r2 = b[p, 0], b[p, 1], b[p, 2]
+        for k in range(start[p], start[p + 1]):
+            a, q = values[k], column[k]
+            u, v, w = x[q, 0], x[q, 1], x[q, 2]
+            r0 -= a[0, 0] * u + a[0, 1] * v + a[0, 2] * w
+            r1 -= a[1, 0] * u + a[1, 1] * v + a[1, 2] * w
+            r2 -= a[2, 0] * u + a[2, 1] * v + a[2, 2] * w
+        m = inverse[p]
+        x[p, 0] += m[0, 0] * r0 + m[0, 1] * r1 + m[0, 2] * r2
+        x[p, 1] += m[1, 0] * r0 + m[1, 1] * r1 + m[1, 2] * r2
+        x[p, 2] += m[2, 0] * r0 + m[2, 1] * r1 + m[2, 2] * r2

@@ -136,8 +136,9 @@ class StiffnessField:
     ----------
     units : tuple of UnitStiffness
         Unit materials, length K.
-    moduli : (K, n_z, n_y, n_x) float, MPa
-        Scalar field of each unit material; 0 in voids. Single precision stays single.
+    moduli : (K, n_z, n_y, n_x) or (K, n_cells) float, MPa
+        Scalar field of each unit material; 0 in voids. Single precision stays single. On a mesh,
+        whose cells have no rows, arrays of cells are one-dimensional here and below.
     """
 
     units: tuple[UnitStiffness, ...]
@@ -146,10 +147,10 @@ class StiffnessField:
     def __post_init__(self) -> None:
         shape = self.moduli.shape
         require(
-            len(shape) == 4 and shape[0] == len(self.units),
+            len(shape) in (2, 4) and shape[0] == len(self.units),
             "moduli",
             shape,
-            f"of shape ({len(self.units)}, n_z, n_y, n_x)",
+            f"of shape ({len(self.units)}, n_z, n_y, n_x), or ({len(self.units)}, n) on a mesh",
         )
         object.__setattr__(self, "moduli", frozen(_floating(self.moduli)))
 
@@ -171,7 +172,7 @@ class StiffnessField:
     def mean_constants(self) -> FloatArray:
         """Return the 9 constants of every voxel against mean strain, (n_z, n_y, n_x, 9), MPa."""
         table = np.array([unit.mean for unit in self.units])
-        return np.asarray(np.einsum("kzyx,kc->zyxc", self.moduli, table))
+        return np.asarray(np.einsum("k...,kc->...c", self.moduli, table))
 
     def axial_modulus_mpa(self) -> FloatArray:
         """Return Young's modulus along z of every voxel, (n_z, n_y, n_x), MPa; 0 in voids."""

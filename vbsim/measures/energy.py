@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from vbsim.fem.response import Response
-from vbsim.measures.fields import Fields
+from vbsim.measures.fitted import AnyFields, fields_of
 from vbsim.measures.sharing import COMPARTMENTS
 from vbsim.quantities import Quantity, define, quantity
-from vbsim.specimen.specimen import Specimen
+from vbsim.specimen.fitted import AnySpecimen
 
 __all__ = ["strain_energy"]
 
@@ -28,30 +28,30 @@ for _name in (*COMPARTMENTS, "cap"):
 
 
 def strain_energy(
-    specimen: Specimen,
+    specimen: AnySpecimen,
     response: Response,
     *,
     standing_load_n: float | None = None,
-    fields: Fields | None = None,
+    fields: AnyFields | None = None,
 ) -> tuple[Quantity, ...]:
     """Return the work of the platen and the part that each constituent stores.
 
     Parameters
     ----------
-    specimen, response : Specimen, Response
+    specimen, response : AnySpecimen, Response
         A potted specimen and its linear response.
     standing_load_n : float or None
         Axial force to which the response is scaled, N; as solved if None.
-    fields : Fields or None
+    fields : AnyFields or None
         Shared fields of this pair.
     """
-    fields = fields or Fields(specimen, response)
+    fields = fields or fields_of(specimen, response)
     scale = 1.0 if standing_load_n is None else standing_load_n / response.force_n
     loads = np.array([response.force_n, *response.moment_n_mm])
     work = 0.5 * float(loads @ response.motion)
     stored = {
         name: sum(
-            float(np.vdot(modulus, fields.unit_energies[unit]))
+            float(np.vdot(modulus * fields.volume_mm3, fields.unit_energies[unit]))
             for unit, modulus in zip(part.units, part.moduli, strict=True)
         )
         for name, part in fields.compartments.items()

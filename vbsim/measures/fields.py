@@ -16,7 +16,7 @@ from vbsim.fem.response import Response, Status
 from vbsim.materials.field import StiffnessField, UnitStiffness
 from vbsim.specimen.specimen import Specimen
 
-__all__ = ["Fields", "axial_stress", "body_fraction"]
+__all__ = ["Fields", "axial_stress", "body_fraction", "unit_energy"]
 
 FloatArray = NDArray[np.float64]
 
@@ -61,7 +61,12 @@ class Fields:
         bending modes is not in it.
         """
         units = {unit for part in self.compartments.values() for unit in part.units}
-        return {unit: _unit_energy(self.strain, unit) for unit in units}
+        return {unit: unit_energy(self.strain, unit) for unit in units}
+
+    @property
+    def volume_mm3(self) -> float:
+        """Volume of every voxel, mm3."""
+        return self.specimen.domain.cell_volume_mm3
 
     @cached_property
     def is_solid_point(self) -> FloatArray:
@@ -111,7 +116,8 @@ def axial_stress(strain: FloatArray, stiffness: StiffnessField, layers: slice) -
     return total
 
 
-def _unit_energy(strain: FloatArray, unit: UnitStiffness) -> FloatArray:
+def unit_energy(strain: FloatArray, unit: UnitStiffness) -> FloatArray:
+    """Return the energy density of strains (..., 6) in a unit material, (...,)."""
     c11, c22, c33, c12, c13, c23, c44, c55, c66 = unit.mean
     xx, yy, zz, yz, xz, xy = np.moveaxis(strain, -1, 0)
     energy: FloatArray = xx * (0.5 * c11 * xx + c12 * yy + c13 * zz)

@@ -10,9 +10,9 @@ from vbsim.anatomy import morphometry
 from vbsim.anatomy.frame import SAGITTAL_STATIONS, BodyFrame
 from vbsim.checks import InvalidInput, require
 from vbsim.fem.response import Response
-from vbsim.measures.fields import Fields
+from vbsim.measures.fitted import AnyFields, fields_of
 from vbsim.quantities import Quantity, define, quantity
-from vbsim.specimen.specimen import Specimen
+from vbsim.specimen.fitted import AnySpecimen
 
 __all__ = ["heights", "heights_loaded", "genant_grade", "standing_load_n", "PLACES"]
 
@@ -54,7 +54,7 @@ define(
 define("standing_load", "N", "Axial force of relaxed standing at this level, body mass 70 kg.")
 
 
-def heights(specimen: Specimen) -> tuple[Quantity, ...]:
+def heights(specimen: AnySpecimen) -> tuple[Quantity, ...]:
     """Return anterior, middle and posterior height and the wedge angle, unloaded."""
     frame = specimen.anatomy.frame
     found = [quantity(f"height_{p}", v) for p, v in zip(PLACES, frame.heights(), strict=True)]
@@ -62,25 +62,25 @@ def heights(specimen: Specimen) -> tuple[Quantity, ...]:
 
 
 def heights_loaded(
-    specimen: Specimen,
+    specimen: AnySpecimen,
     response: Response,
     *,
     standing_load_n: float,
-    fields: Fields | None = None,
+    fields: AnyFields | None = None,
 ) -> tuple[Quantity, ...]:
     """Return the heights and the wedge angle under a standing load.
 
     Parameters
     ----------
-    specimen, response : Specimen, Response
+    specimen, response : AnySpecimen, Response
         A potted specimen and its linear response to compression.
     standing_load_n : float
         Axial force to which the response is scaled, N.
-    fields : Fields or None
+    fields : AnyFields or None
         Shared fields of this pair.
     """
     require(standing_load_n >= 0, "standing_load_n", standing_load_n, "zero or more, in N")
-    fields = fields or Fields(specimen, response)
+    fields = fields or fields_of(specimen, response)
     frame = specimen.anatomy.frame
     scale = standing_load_n / response.force_n
     shorter = [scale * _shortening(frame, fields, fraction) for fraction in SAGITTAL_STATIONS]
@@ -113,7 +113,7 @@ def standing_load_n(level: str) -> float:
     return float(data.value(f"measures.standing_load_n.{level}"))
 
 
-def _shortening(frame: BodyFrame, fields: Fields, fraction: float) -> float:
+def _shortening(frame: BodyFrame, fields: AnyFields, fraction: float) -> float:
     """Return how much closer the endplates come at one station, mm."""
     x, y = frame.station_mm(fraction)
     upper = fields.displacement_at(x, y, frame.superior_at(x, y))

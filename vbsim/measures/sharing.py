@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from vbsim.fem.response import Response
 from vbsim.measures.fields import Fields, axial_stress
+from vbsim.measures.fitted import AnyFields, FittedFields, fields_of
 from vbsim.quantities import Quantity, define, quantity
+from vbsim.specimen.fitted import AnySpecimen
 from vbsim.specimen.specimen import Specimen
 
 __all__ = ["LoadProfile", "load_profile", "load_sharing", "COMPARTMENTS", "mid_height_mm"]
@@ -94,26 +96,37 @@ def load_profile(
 
 
 def load_sharing(
-    specimen: Specimen, response: Response, *, fields: Fields | None = None
+    specimen: AnySpecimen, response: Response, *, fields: AnyFields | None = None
 ) -> tuple[Quantity, ...]:
     """Return the parts of the axial force carried at mid-height, which sum to 1.
 
-    The arch is named only where the specimen has one.
+    The arch is named only where the specimen has one. On a mesh, mid-height is the layer of cells
+    half-way between the endplates.
     """
-    _, _, z = specimen.body_axes()
-    plane = mid_height_mm(specimen)
-    below = int(np.clip(np.searchsorted(z, plane) - 1, 0, len(z) - 2))
-    profile = load_profile(specimen, response, layers=slice(below, below + 2), fields=fields)
-    weight = (plane - z[below]) / (z[below + 1] - z[below])
-    force = profile.force_n @ np.array([1.0 - weight, weight])
-    total = float(force.sum())
-    by_name = dict(zip(profile.names, force, strict=True))
+    fields = fields or fields_of(specimen, response)
+    if isinstance(fields, FittedFields):
+        by_name = fields.mid_height_forces()
+    else:
+        by_name = _at_mid_height(fields)
+    total = sum(by_name.values())
     shares = [
         quantity(f"load_share_{name}", by_name.get(name, 0.0) / total)
         for name in COMPARTMENTS
         if name != "arch" or name in by_name
     ]
     return (*shares, quantity("load_share_imbalance", total / response.force_n - 1.0))
+
+
+def _at_mid_height(fields: Fields) -> dict[str, float]:
+    """Return the force of each constituent between the two voxel layers next to mid-height, N."""
+    specimen, response = fields.specimen, fields.response
+    _, _, z = specimen.body_axes()
+    plane = mid_height_mm(specimen)
+    below = int(np.clip(np.searchsorted(z, plane) - 1, 0, len(z) - 2))
+    profile = load_profile(specimen, response, layers=slice(below, below + 2), fields=fields)
+    weight = (plane - z[below]) / (z[below + 1] - z[below])
+    force = profile.force_n @ np.array([1.0 - weight, weight])
+    return {name: float(f) for name, f in zip(profile.names, force, strict=True)}
 
 
 def mid_height_mm(specimen: Specimen) -> float:

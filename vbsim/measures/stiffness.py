@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from vbsim.anatomy.frame import BodyFrame
 from vbsim.fem.response import Response
-from vbsim.measures.fields import Fields
+from vbsim.measures.fitted import AnyFields, fields_of
 from vbsim.quantities import Quantity, define, quantity
-from vbsim.specimen.specimen import Specimen
+from vbsim.specimen.fitted import AnySpecimen
 
 __all__ = [
     "stiffness",
@@ -45,16 +45,16 @@ define(
 )
 
 
-def stiffness(specimen: Specimen, response: Response) -> Quantity:
+def stiffness(specimen: AnySpecimen, response: Response) -> Quantity:
     """Return the axial stiffness of a compression test, caps included."""
     return quantity("stiffness", response.force_n / response.motion[0])
 
 
 def stiffness_endplate(
-    specimen: Specimen, response: Response, *, fields: Fields | None = None
+    specimen: AnySpecimen, response: Response, *, fields: AnyFields | None = None
 ) -> Quantity:
     """Return the axial stiffness between the endplates, caps excluded."""
-    fields = fields or Fields(specimen, response)
+    fields = fields or fields_of(specimen, response)
     frame = specimen.anatomy.frame
     x, y = np.meshgrid(frame.x_mm, frame.y_mm)
     upper, lower = endplate_footprints(frame)
@@ -64,14 +64,14 @@ def stiffness_endplate(
     return quantity("stiffness_endplate", response.force_n / shortening)
 
 
-def bending_stiffness(specimen: Specimen, response: Response) -> Quantity:
+def bending_stiffness(specimen: AnySpecimen, response: Response) -> Quantity:
     """Return moment over the tilt that it alone causes, of a flexion or lateral bending test."""
     axis = int(np.argmax(np.abs(response.moment_n_mm)))
     tilt_deg_per_n_mm = np.degrees(response.compliance[1 + axis, 1 + axis])
     return quantity("bending_stiffness", 1.0 / tilt_deg_per_n_mm)
 
 
-def platen_tilt(specimen: Specimen, response: Response, *, standing_load_n: float) -> Quantity:
+def platen_tilt(specimen: AnySpecimen, response: Response, *, standing_load_n: float) -> Quantity:
     """Return the tilt of the platen under a standing load, scaled linearly to it."""
     tilt_rad = float(np.hypot(*response.motion[1:])) * standing_load_n / response.force_n
     return quantity("platen_tilt", np.degrees(tilt_rad))

@@ -12,10 +12,10 @@ from vbsim import data
 from vbsim.checks import InvalidInput
 from vbsim.fem.response import Response
 from vbsim.materials.field import StiffnessField
-from vbsim.measures.fields import Fields
+from vbsim.measures.fitted import AnyFields, fields_of
 from vbsim.measures.stress import weighted_percentile
 from vbsim.quantities import Quantity, define, quantity
-from vbsim.specimen.specimen import Specimen
+from vbsim.specimen.fitted import AnySpecimen
 
 __all__ = [
     "strength_estimate_crawford",
@@ -51,7 +51,7 @@ _BONE = ("trabecular", "shell", "endplate")
 _LEAST_BONE = 0.05
 
 
-def strength_estimate_crawford(specimen: Specimen, response: Response) -> Quantity:
+def strength_estimate_crawford(specimen: AnySpecimen, response: Response) -> Quantity:
     """Return 0.0068 x stiffness x mean height."""
     height = float(np.mean(specimen.anatomy.frame.heights()))
     stiffness = response.force_n / response.motion[0]
@@ -60,11 +60,11 @@ def strength_estimate_crawford(specimen: Specimen, response: Response) -> Quanti
 
 
 def strength_estimate_pistoia(
-    specimen: Specimen, response: Response, *, fields: Fields | None = None
+    specimen: AnySpecimen, response: Response, *, fields: AnyFields | None = None
 ) -> Quantity:
     """Return the force at which 2 % of the bone exceeds 0.7 % of effective strain."""
-    fields = fields or Fields(specimen, response)
-    volume, chosen = _bone_outside_cement(specimen)
+    fields = fields or fields_of(specimen, response)
+    volume, chosen = _bone_outside_cement(specimen, fields)
     bone = _bone_stiffness(fields, chosen)
     energies = [fields.unit_energies[unit][chosen] for unit in bone.units]
     energy = np.einsum("kn,kn->n", bone.moduli[:, 0, 0], energies)
@@ -79,11 +79,11 @@ def strength_estimate_pistoia(
 
 
 def strength_estimate_yield(
-    specimen: Specimen, response: Response, *, fields: Fields | None = None
+    specimen: AnySpecimen, response: Response, *, fields: AnyFields | None = None
 ) -> Quantity:
     """Return the force at which 5 % of the bone exceeds its yield strain."""
-    fields = fields or Fields(specimen, response)
-    volume, chosen = _bone_outside_cement(specimen)
+    fields = fields or fields_of(specimen, response)
+    volume, chosen = _bone_outside_cement(specimen, fields)
     principal = principal_strains(fields.strain[chosen])
     limits = "measures.strength.yield"
     compressed = -principal[:, 0] / data.value(f"{limits}.compressive_strain")
@@ -117,15 +117,17 @@ def principal_strains(strain: FloatArray) -> FloatArray:
     return np.linalg.eigvalsh(tensor)
 
 
-def _bone_stiffness(fields: Fields, chosen: NDArray[np.bool_]) -> StiffnessField:
+def _bone_stiffness(fields: AnyFields, chosen: NDArray[np.bool_]) -> StiffnessField:
     """Return the stiffness of the bone in the chosen voxels, as one row."""
     parts = [part for name, part in fields.compartments.items() if name in _BONE]
     moduli = sum((part.moduli[:, chosen] for part in parts[1:]), parts[0].moduli[:, chosen])
     return StiffnessField(parts[0].units, moduli[:, None, None, :])
 
 
-def _bone_outside_cement(specimen: Specimen) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Return bone fraction of the voxels that hold bone outside cement, and which those are."""
+def _bone_outside_cement(
+    specimen: AnySpecimen, fields: AnyFields
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return bone volume of the cells that hold bone outside cement, and which those are."""
     tissue = specimen.tissue
     free = tissue.trabecular.copy()
     for filling in specimen.cements:
@@ -135,4 +137,4 @@ def _bone_outside_cement(specimen: Specimen) -> tuple[FloatArray, NDArray[np.boo
     chosen = free > _LEAST_BONE
     if not chosen.any():
         raise InvalidInput("strength estimate: the body holds no bone outside cement")
-    return free[chosen], chosen
+    return (free * fields.volume_mm3)[chosen], chosen

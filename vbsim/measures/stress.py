@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from vbsim import data
 from vbsim.checks import InvalidInput
 from vbsim.fem.response import Response
-from vbsim.measures.fields import Fields, axial_stress, body_fraction
+from vbsim.measures.fields import axial_stress, body_fraction
+from vbsim.measures.fitted import AnyFields, FittedFields, fields_of
 from vbsim.quantities import Quantity, define, quantity
-from vbsim.specimen.specimen import Specimen
+from vbsim.specimen.fitted import AnySpecimen
 
 __all__ = ["endplate_stress", "weighted_percentile", "ENDPLATES"]
 
@@ -31,29 +32,29 @@ _LEAST_BODY = 0.5
 
 
 def endplate_stress(
-    specimen: Specimen,
+    specimen: AnySpecimen,
     response: Response,
     *,
     standing_load_n: float,
-    fields: Fields | None = None,
+    fields: AnyFields | None = None,
 ) -> tuple[Quantity, ...]:
     """Return mean and 95th percentile of the axial stress next to both endplates.
 
     Parameters
     ----------
-    specimen, response : Specimen, Response
+    specimen, response : AnySpecimen, Response
         A potted specimen on a grid aligned with its body, and its linear response.
     standing_load_n : float
         Axial force to which the response is scaled, N.
-    fields : Fields or None
+    fields : AnyFields or None
         Shared fields of this pair.
     """
-    fields = fields or Fields(specimen, response)
+    fields = fields or fields_of(specimen, response)
     scale = standing_load_n / response.force_n
     level = data.value("measures.endplate.percentile")
     result = []
     for end in ENDPLATES:
-        stress, volume = _layer_stress(specimen, fields, end)
+        stress, volume = _layer_stress(fields, end)
         mean = float(np.average(stress, weights=volume))
         high = weighted_percentile(stress, volume, level)
         result.append(quantity(f"endplate_stress_{end}", scale * mean))
@@ -76,11 +77,14 @@ def weighted_percentile(values: FloatArray, weights: FloatArray, level: float) -
     return float(values[order[np.searchsorted(reached, target)]])
 
 
-def _layer_stress(specimen: Specimen, fields: Fields, end: str) -> tuple[FloatArray, FloatArray]:
-    """Return compressive stress and body fraction of the voxels next to one endplate."""
+def _layer_stress(fields: AnyFields, end: str) -> tuple[FloatArray, FloatArray]:
+    """Return compressive stress and body fraction of the cells next to one endplate."""
+    depth_mm = data.value("measures.endplate.layer_mm")
+    if isinstance(fields, FittedFields):
+        return fields.endplate_layer(end, depth_mm)
+    specimen = fields.specimen
     x, y, z = specimen.body_axes()
     frame = specimen.anatomy.frame
-    depth_mm = data.value("measures.endplate.layer_mm")
     theta, radius = np.arctan2(y[:, None], x), np.hypot(y[:, None], x)
     is_upper = end == "superior"
     over = radius <= frame.wall_radius(theta, 1.0 if is_upper else 0.0)

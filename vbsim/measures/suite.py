@@ -8,7 +8,7 @@ from vbsim.anatomy.frame import BodyFrame
 from vbsim.checks import require
 from vbsim.fem.response import Response
 from vbsim.measures.energy import strain_energy
-from vbsim.measures.fields import Fields
+from vbsim.measures.fitted import AnyFields, fields_of
 from vbsim.measures.heights import genant_grade, heights, heights_loaded, standing_load_n
 from vbsim.measures.sharing import load_sharing
 from vbsim.measures.stiffness import (
@@ -24,17 +24,17 @@ from vbsim.measures.strength import (
 )
 from vbsim.measures.stress import endplate_stress
 from vbsim.quantities import Quantity, quantity
-from vbsim.specimen.specimen import Specimen
+from vbsim.specimen.fitted import AnySpecimen
 
 __all__ = ["MEASURES", "geometry", "measure"]
 
 
-def geometry(specimen: Specimen, intact: BodyFrame | None = None) -> tuple[Quantity, ...]:
+def geometry(specimen: AnySpecimen, intact: BodyFrame | None = None) -> tuple[Quantity, ...]:
     """Return what the shape alone tells: heights, wedge angle and, against intact, Genant grade.
 
     Parameters
     ----------
-    specimen : Specimen
+    specimen : AnySpecimen
         Any stage.
     intact : BodyFrame or None
         The body before its fracture.
@@ -44,7 +44,7 @@ def geometry(specimen: Specimen, intact: BodyFrame | None = None) -> tuple[Quant
 
 
 def measure(
-    specimen: Specimen,
+    specimen: AnySpecimen,
     response: Response,
     *,
     kind: str | None = None,
@@ -54,7 +54,7 @@ def measure(
 
     Parameters
     ----------
-    specimen, response : Specimen, Response
+    specimen, response : AnySpecimen, Response
         A potted specimen on a grid aligned with its body, and its converged linear response.
     kind : str or None
         Kind of the load case, a key of `MEASURES`; the response's name if None.
@@ -70,15 +70,15 @@ def measure(
     require(kind in MEASURES, "kind", kind, f"one of {', '.join(MEASURES)}")
     load = standing_load(specimen) if standing_load_n is None else standing_load_n
     require(load > 0, "standing_load_n", load, "positive, in N")
-    return MEASURES[kind](Fields(specimen, response), load)
+    return MEASURES[kind](fields_of(specimen, response), load)
 
 
-def standing_load(specimen: Specimen) -> float:
+def standing_load(specimen: AnySpecimen) -> float:
     """Return the axial force of relaxed standing at the specimen's level, N."""
     return standing_load_n(specimen.anatomy.level)
 
 
-def _compression(fields: Fields, load_n: float) -> tuple[Quantity, ...]:
+def _compression(fields: AnyFields, load_n: float) -> tuple[Quantity, ...]:
     pair = fields.specimen, fields.response
     return (
         stiffness(*pair),
@@ -95,12 +95,12 @@ def _compression(fields: Fields, load_n: float) -> tuple[Quantity, ...]:
     )
 
 
-def _bending(fields: Fields, load_n: float) -> tuple[Quantity, ...]:
+def _bending(fields: AnyFields, load_n: float) -> tuple[Quantity, ...]:
     pair = fields.specimen, fields.response
     return (bending_stiffness(*pair), *strain_energy(*pair, fields=fields))
 
 
-MEASURES: dict[str, Callable[[Fields, float], tuple[Quantity, ...]]] = {
+MEASURES: dict[str, Callable[[AnyFields, float], tuple[Quantity, ...]]] = {
     "compression": _compression,
     "flexion": _bending,
     "lateral_bending": _bending,

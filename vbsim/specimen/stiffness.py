@@ -6,7 +6,7 @@ one over the other: around the bony endplates and at the horizontal parts of a c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,8 +27,16 @@ from vbsim.specimen.layers import Layer, horizontality, stacked
 
 if TYPE_CHECKING:
     from vbsim.specimen.specimen import Specimen
+    from vbsim.specimen.tissue import CapMaterial
 
-__all__ = ["cemented_shares", "compartment_fields", "layered_cement", "stiffness_field"]
+__all__ = [
+    "Core",
+    "cemented_shares",
+    "compartment_fields",
+    "core_parts",
+    "layered_cement",
+    "stiffness_field",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -38,6 +46,9 @@ _LOCKING_POISSON = 0.4
 
 # Place of c33 among the nine constants of a unit material.
 _C33 = 2
+
+# Voxels with less core than this are slivers beside a wall.
+_LEAST_CORE = 1e-3
 
 # Above half, a partly filled boundary voxel counts as cement (the surface of a drawn shape).
 _FILLED = 0.5
@@ -91,11 +102,58 @@ def stiffness_field(specimen: Specimen) -> StiffnessField:
     return StiffnessField(basis.units, total)
 
 
-def _basis(specimen: Specimen) -> _Basis:
+class Core(NamedTuple):
+    """What lies inside wall and endplates, per volume of it.
+
+    Attributes
+    ----------
+    units : tuple of UnitStiffness
+        Unit materials, also for wall, endplates and caps.
+    isotropic : callable
+        Gives the moduli on the units, (K,), of an isotropic material (modulus, Poisson's ratio).
+    parts : dict of (K, n_z, n_y, n_x) array
+        Moduli of ``trabecular`` and, where there is any, ``cement``, MPa; 0 outside the core.
+    filled : (n_z, n_y, n_x) array
+        Share of each voxel that is core: trabecular bone and clefts.
+    """
+
+    units: tuple[UnitStiffness, ...]
+    isotropic: Callable[[float, float], FloatArray]
+    parts: dict[str, FloatArray]
+    filled: FloatArray
+
+
+def core_parts(specimen: Specimen, cap: CapMaterial) -> Core:
+    """Return the stiffness inside wall and endplates, for meshes whose cells keep to both.
+
+    Parameters
+    ----------
+    specimen : Specimen
+        On its sampling grid, without caps.
+    cap : CapMaterial
+        Material of the caps to come; the units hold it too.
+    """
+    basis = _basis(specimen, cap)
+    sides = dict(_side_by_side(specimen, basis))
+    names: tuple[str, ...] = ("trabecular", "cement")
+    parts = {name: sides[name] for name in names if name in sides}
+    if specimen.fillings:
+        _stack_cement(specimen, basis, parts)
+    filled = specimen.tissue.trabecular + (0.0 if specimen.void is None else specimen.void)
+    inside = filled > _LEAST_CORE
+    per_core = {
+        name: np.divide(part, filled, out=np.zeros_like(part), where=inside)
+        for name, part in parts.items()
+    }
+    return Core(basis.units, basis.isotropic, per_core, filled)
+
+
+def _basis(specimen: Specimen, cap: CapMaterial | None = None) -> _Basis:
     bone, tissue = specimen.bone, specimen.tissue
+    cap = specimen.cap if cap is None else cap
     ratios = {filling.cement.poisson for filling in specimen.fillings}
-    if specimen.cap is not None:
-        ratios.add(specimen.cap.poisson)
+    if cap is not None:
+        ratios.add(cap.poisson)
     if tissue.shell.any() or tissue.endplate.any():
         ratios.add(bone.shell_poisson)
     is_isotropic = bone.anisotropy == "isotropic"

@@ -22,10 +22,11 @@ from vbsim.materials import Bone
 from vbsim.mesh import VoxelGrid
 from vbsim.specimen import Potting
 from vbsim.study.faults import models_in, nearest, refuse
+from vbsim.study.hexa import Hexa
 from vbsim.study.identity import canonical, digest, input_files, program_sha256
 from vbsim.study.toml import inline
 
-__all__ = ["Case", "Voxels", "Solver", "load_case", "read_case"]
+__all__ = ["Case", "Hexa", "Voxels", "Solver", "load_case", "read_case"]
 
 SCHEMA: Literal[1] = 1
 
@@ -42,9 +43,13 @@ class Voxels(Parameters):
         description="Least distance from the body to the faces of the grid, mm; holds the caps.",
     )
 
-    def around(self, body: Vertebra | ImagedVertebra) -> VoxelGrid:
+    def around(self, body: Vertebra | ImagedVertebra, potting: Potting) -> VoxelGrid:
         """Return the grid around a vertebra."""
         return VoxelGrid.around(body, spacing_mm=self.spacing_mm, margin_mm=self.margin_mm)
+
+    def rehearsal(self, spacing_mm: float) -> Voxels:
+        """Return a coarser grid for looking up what a case uses."""
+        return self.model_copy(update={"spacing_mm": max(self.spacing_mm, spacing_mm)})
 
 
 class Solver(Parameters):
@@ -71,6 +76,15 @@ def _vertebra_tag(given: Any) -> str:
     return "image" if isinstance(given, ImagedVertebra) else "parametric"
 
 
+def _mesh_tag(given: Any) -> str:
+    kind = given.get("kind") if isinstance(given, Mapping) else getattr(given, "kind", None)
+    return "voxels" if kind is None else str(kind)
+
+
+AnyMesh = Annotated[
+    Annotated[Voxels, Tag("voxels")] | Annotated[Hexa, Tag("hexa")],
+    Discriminator(_mesh_tag),
+]
 AnyVertebra = Annotated[
     Annotated[Vertebra, Tag("parametric")] | Annotated[ImagedVertebra, Tag("image")],
     Discriminator(_vertebra_tag),
@@ -100,7 +114,10 @@ class Case(Parameters):
     vertebra: AnyVertebra = Field(
         description="Parametric (level, size) or measured (image, labels, level)."
     )
-    mesh: Voxels = Field(default_factory=Voxels, description="How the vertebra is sampled.")
+    mesh: AnyMesh = Field(
+        default_factory=Voxels,
+        description="How the vertebra is sampled: voxels, or hexahedra that fit it (hexa).",
+    )
     bone: Bone = Field(default_factory=Bone, description="Density and stiffness of the bone.")
     potting: Potting = Field(default_factory=Potting, description="Caps between bone and platens.")
     steps: tuple[AnyStep, ...] = Field(
@@ -128,6 +145,7 @@ class Case(Parameters):
                 "the body's axes",
                 "vertebra.align",
             )
+        self._refuse_voxels_only()
         fractured = False
         for index, step in enumerate(self.steps):
             if step.kind == "reduction" and not fractured:
@@ -136,6 +154,19 @@ class Case(Parameters):
                 )
             fractured = fractured or isinstance(step, FRACTURES)
         return self
+
+    def _refuse_voxels_only(self) -> None:
+        """Refuse what is computed on voxels only, where the mesh is another."""
+        if isinstance(self.mesh, Voxels):
+            return
+        asked = [("steps", index, step.kind) for index, step in enumerate(self.steps)]
+        asked += [("tests", index, test.kind) for index, test in enumerate(self.tests)]
+        for table, index, kind in asked:
+            if kind in ("collapse", "strength"):
+                raise InvalidCase(
+                    f"= {inline(kind)}: large deformation and yield need [mesh] kind = 'voxels'",
+                    f"{table}[{index}].kind",
+                )
 
     @cached_property
     def digest(self) -> str:

@@ -29,8 +29,7 @@ def cite(case: Case, results: str | Path = "results") -> list[dict[str, Any]]:
     if result is not None:
         text = (result.folder / "provenance.json").read_text(encoding="utf-8")
         return list(json.loads(text)["constants"])
-    coarse = max(case.mesh.spacing_mm, _REHEARSAL_MM)
-    mesh = case.mesh.model_copy(update={"spacing_mm": coarse})
+    mesh = case.mesh.rehearsal(_REHEARSAL_MM)
     try:
         return _rehearsed(case.model_copy(update={"mesh": mesh}))
     except InvalidInput:

@@ -45,7 +45,9 @@ def available_bytes() -> int | None:
     return min(found) if found else None
 
 
-def refuse_too_large(n_cells: int, n_stages: int, spacing_mm: float) -> None:
+def refuse_too_large(
+    n_cells: int, n_stages: int, spacing_mm: float, place: str = "mesh.spacing_mm"
+) -> None:
     """Raise `InvalidCase` if a run would not fit into memory; say which spacing would."""
     needed, available = run_bytes(n_cells, n_stages), available_bytes()
     if available is None or needed <= available:
@@ -55,5 +57,5 @@ def refuse_too_large(n_cells: int, n_stages: int, spacing_mm: float) -> None:
     raise InvalidCase(
         f"= {spacing_mm:g}: {n_cells:,} cells in {n_stages} stages need about "
         f"{needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free; {fitting:g} would fit",
-        "mesh.spacing_mm",
+        place,
     )

@@ -19,16 +19,19 @@ from vbsim.fracture import FRACTURES
 from vbsim.quantities import Quantity
 from vbsim.specimen import Specimen
 from vbsim.specimen.failure import FailureResponse
+from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
 from vbsim.study import memory
 from vbsim.study.case import AnyVertebra, Case
 from vbsim.study.failures import failed
 from vbsim.study.faults import located
+from vbsim.study.hexa import Hexa, pictured
 from vbsim.study.results import NO_TEST, Row
 from vbsim.study.store import StageStore
 
 __all__ = [
     "Stage",
     "Progress",
+    "as_voxels",
     "build_stages",
     "solve_stages",
     "measure_stages",
@@ -56,8 +59,8 @@ class Stage:
         Unique within the case.
     n_steps : int
         Steps of the case done so far.
-    specimen : Specimen
-        The stage, potted.
+    specimen : Specimen or FittedSpecimen
+        The stage, potted: on its grid, or on the mesh that fits it.
     bare : Specimen
         The stage as its last step left it; its `history` tells of the steps.
     report : tuple of Quantity
@@ -76,7 +79,7 @@ class Stage:
 
     name: str
     n_steps: int
-    specimen: Specimen
+    specimen: AnySpecimen
     bare: Specimen
     report: tuple[Quantity, ...] = ()
     responses: Mapping[str, Response] = field(default_factory=dict)
@@ -84,6 +87,13 @@ class Stage:
     solver: tuple[SolverReport, ...] = ()
     was_kept: bool = False
     measured: Mapping[str, tuple[Quantity, ...]] = field(default_factory=dict)
+
+
+def as_voxels(case: Case, stage: Stage) -> tuple[Specimen, Mapping[str, Response]]:
+    """Return the potted specimen and the responses of a stage on a grid, for pictures."""
+    if isinstance(stage.specimen, FittedSpecimen):
+        return pictured(stage.specimen, stage.responses, case.potting)
+    return stage.specimen, stage.responses
 
 
 def silent(doing: str, done: float) -> None:
@@ -110,20 +120,24 @@ def build_stages(case: Case, *, earlier: Sequence[Stage] = ()) -> tuple[Stage, .
         If the geometry refuses something: a volume that does not fit, a cut-off vertebra. Names the
         place in the case.
     """
-    stages = list(earlier) or [_potted(case, _intact(case), 0, [])]
+    stages = list(earlier)
+    if not stages:
+        intact = _intact(case)
+        stages.append(_potted(case, intact, 0, (), intact))
     for index in range(len(stages) - 1, len(case.steps)):
         step = case.steps[index]
         with _blamed(f"steps[{index}]", step):
             specimen = step.apply(stages[-1].bare)
-        stages.append(_potted(case, specimen, index + 1, [stage.name for stage in stages]))
+        stages.append(_potted(case, specimen, index + 1, stages, stages[0].bare))
     return tuple(stages)
 
 
 def _intact(case: Case) -> Specimen:
     with _blamed("vertebra", case.vertebra):
         vertebra = _unread(case.vertebra)
-        grid = case.mesh.around(vertebra)
-        memory.refuse_too_large(grid.n_cells, len(case.steps) + 1, case.mesh.spacing_mm)
+        grid = case.mesh.around(vertebra, case.potting)
+        place = f"mesh.{'sampling' if isinstance(case.mesh, Hexa) else 'spacing'}_mm"
+        memory.refuse_too_large(grid.n_cells, len(case.steps) + 1, case.mesh.spacing_mm, place)
         return Specimen.from_bone(vertebra, grid, case.bone)
 
 
@@ -137,9 +151,16 @@ def _unread(vertebra: AnyVertebra) -> AnyVertebra:
     return fresh
 
 
-def _potted(case: Case, specimen: Specimen, n_steps: int, taken: Sequence[str]) -> Stage:
-    name = _unused(specimen.name, taken)
+def _potted(
+    case: Case, specimen: Specimen, n_steps: int, before: Sequence[Stage], intact: Specimen
+) -> Stage:
+    name = _unused(specimen.name, [stage.name for stage in before])
     log.info(specimen.history[-1])
+    if isinstance(case.mesh, Hexa):
+        with _blamed("mesh", case.mesh):
+            fitter = case.mesh.fitter(case.vertebra, intact.anatomy.frame, case.potting)
+            fitted = replace(fitter.fit(specimen), name=name)
+        return Stage(name, n_steps, fitted, specimen, specimen.report)
     with _blamed("potting", case.potting):
         potted = case.potting.apply(specimen)
     return Stage(name, n_steps, replace(potted, name=name), specimen, specimen.report)
@@ -232,7 +253,7 @@ def _failures(
     """Return the responses of a stage to the strength tests."""
     found = {}
     for name, test in zip(test_names(case), case.tests, strict=True):
-        if isinstance(test, Strength):
+        if isinstance(test, Strength) and isinstance(stage.specimen, Specimen):
             key = case.stage_digest(stage.n_steps, test.model_dump(mode="json", exclude={"name"}))
             response = failed(
                 stage.specimen,
@@ -321,7 +342,7 @@ def _measured(case: Case, stage: Stage, test: str, intact: Stage) -> tuple[Quant
     if not test:
         frame = None if stage is intact else intact.specimen.anatomy.frame
         return (*measures.geometry(stage.specimen, frame), *stage.report)
-    if test in stage.failures:
+    if test in stage.failures and isinstance(stage.specimen, Specimen):
         return measures.failure(stage.specimen, stage.failures[test])
     kind = next(t.kind for n, t in zip(test_names(case), case.tests, strict=True) if n == test)
     return measures.measure(

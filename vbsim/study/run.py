@@ -13,15 +13,19 @@ from typing import Any, NamedTuple
 from vbsim import data
 from vbsim.checks import VbsimError
 from vbsim.data import Constant
+from vbsim.mesh.io.vtu import write_vtu
 from vbsim.quantities import DEFINITIONS
+from vbsim.specimen.fitted import FittedSpecimen
 from vbsim.study.case import Case
 from vbsim.study.compiling import compilation_told
 from vbsim.study.failures import write_history
 from vbsim.study.fields import stage_fields, write_vti
 from vbsim.study.geometry import needles_of, write_vtp
+from vbsim.study.hexa import fitted_mesh
 from vbsim.study.pipeline import (
     Progress,
     Stage,
+    as_voxels,
     build_stages,
     measure_stages,
     physics_warnings,
@@ -218,13 +222,16 @@ def _write(
     for stage in stages:
         frame = stage.specimen.anatomy.frame
         write_vtp(folder / "geometry" / f"{stage.name}.vtp", frame, needles_of(case, stage))
-        cells, points = stage_fields(stage.specimen, stage.responses, stage.failures)
-        path = folder / "fields" / f"{stage.name}.vti"
-        write_vti(path, stage.specimen.domain, cells, points)
+        potted, responses = as_voxels(case, stage)
+        cells, points = stage_fields(potted, responses, stage.failures)
+        write_vti(folder / "fields" / f"{stage.name}.vti", potted.domain, cells, points)
+        if isinstance(stage.specimen, FittedSpecimen):
+            mesh = fitted_mesh(stage.specimen, stage.responses)
+            write_vtu(folder / "fields" / f"{stage.name}.vtu", mesh)
         for test, response in stage.failures.items():
             (folder / HISTORIES).mkdir(exist_ok=True)
             write_history(folder / HISTORIES / f"{stage.name}-{test}.csv", response)
-        for series in stage.specimen.series:
+        for series in potted.series:
             name = f"{stage.name}-{series.name}"
             (folder / "series").mkdir(exist_ok=True)
             write_table(folder / "series" / f"{name}.csv", series)

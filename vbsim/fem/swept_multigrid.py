@@ -1,0 +1,188 @@
+"""Geometric multigrid for hexahedra swept through layers: every grid halves the one above.
+
+Coarse stiffnesses are assembled anew on every second point of each line, from moduli averaged by
+volume; transfer is trilinear in the lines of the mesh. Chebyshev smoothing on the 3 x 3 diagonal
+blocks; factorisation on the coarsest grid. Single precision throughout.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from vbsim.fem.assembled import BlockMatrix, Rows, assemble
+from vbsim.kernels import blocks
+from vbsim.mesh.elements import Element
+from vbsim.mesh.hexa.sweep import Sweep
+
+__all__ = ["SweptMultigrid"]
+
+FloatArray = NDArray[np.float64]
+Single = NDArray[np.float32]
+
+# Degree of the smoother, the part of the spectrum it works on, and the safety on its upper end.
+_DEGREE = 3
+_SPECTRUM = 0.12
+_SAFETY = 1.1
+_POWER_STEPS = 12
+# Grids with fewer points than this are factorised.
+_COARSEST = 500
+
+
+class _Grid:
+    """One grid: matrix, smoother, and the way down and up."""
+
+    def __init__(self, matrix: BlockMatrix, free: Single) -> None:
+        self.matrix, self.free = matrix, free
+        n = matrix.shape[0]
+        self.inverse = np.zeros((n, 3, 3), np.float32)
+        pattern = matrix.pattern
+        blocks.diagonal_inverse(pattern.start, pattern.column, matrix.values, free, self.inverse)
+        self.down: Any = None
+        self.up: Any = None
+        self.x, self.b, self.r, self.d = np.zeros((4, n, 3), np.float32)
+        self.largest = 1.0
+
+    def find_largest(self) -> None:
+        """Estimate the largest eigenvalue of ``D^-1 A`` by power iteration, with a safety."""
+        x, y, r = self.x, self.d, self.r
+        x[...] = np.random.default_rng(0).normal(size=x.shape)
+        x *= self.free
+        largest = 1.0
+        for _ in range(_POWER_STEPS):
+            self.matrix.product(x, r)
+            y[...] = 0.0
+            self.matrix.rows.run(
+                lambda part: blocks.sweep(self.inverse, r, 1.0, 0.0, part, y, self.b)
+            )
+            largest = float(np.linalg.norm(y) / np.linalg.norm(x))
+            x[...] = y / np.float32(np.linalg.norm(y))
+        self.largest = _SAFETY * largest
+        self.b[...] = 0.0
+
+    def smooth(self, *, from_zero: bool) -> None:
+        """Improve x for ``A x = b`` by a Chebyshev polynomial (Saad 2003, algorithm 12.1)."""
+        upper, lower = self.largest, _SPECTRUM * self.largest
+        theta, delta = 0.5 * (upper + lower), 0.5 * (upper - lower)
+        sigma = theta / delta
+        rho = 1.0 / sigma
+        step, keep = 1.0 / theta, 0.0
+        for k in range(_DEGREE):
+            if k == 0 and from_zero:
+                np.multiply(self.b, self.free, out=self.r)
+                self.x[...] = 0.0
+            else:
+                self.matrix.residual(self.x, self.b, self.free, self.r)
+            scale, weight = np.float32(step), np.float32(keep)
+            self.matrix.rows.run(
+                lambda part, s=scale, w=weight: blocks.sweep(  # type: ignore[misc]
+                    self.inverse, self.r, s, w, part, self.d, self.x
+                )
+            )
+            rho_next = 1.0 / (2.0 * sigma - rho)
+            step, keep = 2.0 * rho_next / delta, rho_next * rho
+            rho = rho_next
+
+
+class SweptMultigrid:
+    """A multigrid cycle as preconditioner for the stiffness of a swept mesh.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The mesh.
+    element : Element
+        The finite element of every grid.
+    constants : (n_cells, 9) float, MPa
+        Elastic constants of the cells.
+    matrix : BlockMatrix
+        Stiffness of the mesh in double precision.
+    free : (n_points, 3) bool
+        Components that are not held.
+    """
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        element: Element,
+        constants: FloatArray,
+        matrix: BlockMatrix,
+        free: NDArray[np.bool_],
+    ) -> None:
+        self.grids = [_Grid(matrix.single(), free.astype(np.float32))]
+        while self.grids[-1].matrix.shape[0] > _COARSEST:
+            below = sweep.coarser()
+            if below is None:
+                break
+            volumes = np.abs(sweep.mesh().volumes())
+            whole = np.bincount(below.parent, volumes, below.sweep.n_cells)
+            constants = np.stack(
+                [
+                    np.bincount(below.parent, volumes * part, below.sweep.n_cells) / whole
+                    for part in constants.T
+                ],
+                axis=1,
+            )
+            mesh, free = below.sweep.mesh(), free[below.kept]
+            rows = Rows(mesh.n_points, matrix.rows.threads)
+            coarse = _Grid(
+                assemble(mesh, element, constants, rows=rows).single(), free.astype(np.float32)
+            )
+            fine = self.grids[-1]
+            fine.up = below.interpolation.astype(np.float32)
+            fine.down = sp.csr_array(fine.up.T)
+            self.grids.append(coarse)
+            sweep = below.sweep
+        for grid in self.grids[:-1]:
+            grid.find_largest()
+        self._factor_coarsest()
+
+    def _factor_coarsest(self) -> None:
+        last = self.grids[-1]
+        chosen = np.flatnonzero(last.free.ravel())
+        whole = last.matrix.to_scipy().tocsr()
+        self._chosen = chosen
+        self._factors: Any
+        if len(chosen) <= 3000:
+            dense = whole[chosen][:, chosen].toarray().astype(np.float64)
+            self._factors = scipy.linalg.cho_factor(dense, lower=True, overwrite_a=True)
+        else:
+            from vbsim.fem.sparse import Factorisation
+
+            self._factors = Factorisation(whole[chosen][:, chosen].astype(np.float64))
+
+    def _solve_coarsest(self, b: Single, x: Single) -> None:
+        right = b.ravel()[self._chosen].astype(np.float64)
+        if isinstance(self._factors, tuple):
+            found = scipy.linalg.cho_solve(self._factors, right, check_finite=False)
+        else:
+            found = self._factors.solve(right)
+        x[...] = 0.0
+        x.ravel()[self._chosen] = found
+
+    def __call__(self, b: FloatArray) -> Single:
+        """Return about ``A^-1 b``; the array is used again by the next call."""
+        self.grids[0].b[...] = b
+        self._cycle(0)
+        return self.grids[0].x
+
+    def _cycle(self, level: int) -> None:
+        grid = self.grids[level]
+        if level == len(self.grids) - 1:
+            self._solve_coarsest(grid.b, grid.x)
+            return
+        coarse = self.grids[level + 1]
+        grid.smooth(from_zero=True)
+        grid.matrix.residual(grid.x, grid.b, grid.free, grid.r)
+        np.multiply(grid.down @ grid.r, coarse.free, out=coarse.b)
+        self._cycle(level + 1)
+        grid.x += grid.free * (grid.up @ coarse.x)
+        grid.smooth(from_zero=False)
+
+    def __str__(self) -> str:
+        """List the grids."""
+        return " > ".join(f"{grid.matrix.shape[0]} points" for grid in self.grids)

@@ -1,0 +1,171 @@
+"""The fields that measures share, for a specimen on a mesh that fits it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import LinearNDInterpolator
+
+from vbsim.checks import InvalidInput
+from vbsim.fem.response import Response, Status
+from vbsim.fem.statics import strains, stresses
+from vbsim.materials.field import StiffnessField, UnitStiffness
+from vbsim.measures.fields import Fields, unit_energy
+from vbsim.mesh.mesh import cell_gradients
+from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
+
+__all__ = ["AnyFields", "FittedFields", "fields_of", "mean_strain"]
+
+FloatArray = NDArray[np.float64]
+
+_CHUNK = 1 << 14
+
+
+@dataclass(frozen=True, eq=False)
+class FittedFields:
+    """What `Fields` is for a grid; arrays of cells are (n_cells, ...).
+
+    Parameters
+    ----------
+    specimen : FittedSpecimen
+        The specimen as it was loaded.
+    response : Response
+        Its converged response.
+    """
+
+    specimen: FittedSpecimen
+    response: Response
+
+    def __post_init__(self) -> None:
+        status = self.response.status
+        if status is not Status.CONVERGED:
+            raise InvalidInput(
+                f"{self.specimen.name}, {self.response.test}: not measured, because {status.value}"
+            )
+
+    @cached_property
+    def strain(self) -> FloatArray:
+        """Mean strain of every cell, (n_cells, 6), Voigt ``xx yy zz yz xz xy``."""
+        return mean_strain(self.specimen, self.response)
+
+    @cached_property
+    def compartments(self) -> Mapping[str, StiffnessField]:
+        """Stiffness of each constituent."""
+        return self.specimen.compartments
+
+    @cached_property
+    def unit_energies(self) -> Mapping[UnitStiffness, FloatArray]:
+        """Energy density of the mean strain in each unit material, (n_cells,)."""
+        units = {unit for part in self.compartments.values() for unit in part.units}
+        return {unit: unit_energy(self.strain, unit) for unit in units}
+
+    @property
+    def volume_mm3(self) -> FloatArray:
+        """Volume of every cell, mm3."""
+        return self.specimen.volumes_mm3
+
+    @cached_property
+    def _endplates(self) -> dict[str, LinearNDInterpolator]:
+        """Displacement over the plan of both endplates."""
+        mesh = self.specimen.domain
+        found = {}
+        for end in ("superior", "inferior"):
+            points = mesh.point_sets[f"{end}_endplate"]
+            found[end] = LinearNDInterpolator(
+                mesh.points[points, :2], self.response.displacement_mm[:, points].T
+            )
+        return found
+
+    def displacement_at(self, x_mm: ArrayLike, y_mm: ArrayLike, z_mm: ArrayLike) -> FloatArray:
+        """Return the displacement at points of the endplates, (..., 3), mm, in the body's axes.
+
+        Each point is taken on the nearer endplate; NaN beyond its rim.
+        """
+        x, y, z = np.broadcast_arrays(x_mm, y_mm, z_mm)
+        frame = self.specimen.anatomy.frame
+        middle = 0.5 * (frame.superior_at(x, y) + frame.inferior_at(x, y))
+        upper, lower = (self._endplates[end](x, y) for end in ("superior", "inferior"))
+        result: FloatArray = np.where((z > middle)[..., None], upper, lower)
+        return result
+
+    def mid_height_forces(self) -> dict[str, float]:
+        """Return the compressive force by constituent through the layer half-way up, N.
+
+        The sum over the cells of a layer of the nodal forces on its upper points is the force
+        through it, exact to the solver's residual.
+        """
+        body = self.specimen.body
+        layout, n = body.layout, body.layout.plan.n_cells
+        first = layout.n_cap + layout.n_plates + layout.n_core // 2
+        layers = [first] if layout.n_core % 2 else [first - 1, first]
+        total = dict.fromkeys(self.compartments, 0.0)
+        for layer in layers:
+            cells = slice(layer * n, (layer + 1) * n)
+            for name, force in self._layer_forces(cells).items():
+                total[name] += force / len(layers)
+        return total
+
+    def _layer_forces(self, cells: slice) -> dict[str, float]:
+        specimen = self.specimen
+        part = replace(
+            specimen.domain, cells=specimen.domain.cells[cells], point_sets={}, cell_sets={}
+        )
+        constants = specimen.materials.mean_constants()[cells]
+        strain = strains(
+            part, specimen.element, self.response.displacement_mm.T, constants=constants
+        )
+        gradients, volumes = cell_gradients(part.points, part.cells, specimen.element)
+        found = {}
+        for name, field in self.compartments.items():
+            stress = stresses(strain, field.mean_constants()[cells])
+            # Row z of the stress tensor against the gradients of the four upper points.
+            row = stress[..., [4, 3, 2]]
+            force = np.einsum("cq,cqaj,cqj->ca", volumes, gradients, row)
+            found[name] = -float(force[:, 4:].sum()) + 0.0
+        return found
+
+    def endplate_layer(self, end: str, depth_mm: float) -> tuple[FloatArray, FloatArray]:
+        """Return compressive axial stress and volume of the body's cells next to an endplate."""
+        specimen, frame = self.specimen, self.specimen.anatomy.frame
+        x, y, z = specimen.domain.centres().T
+        is_upper = end == "superior"
+        depth = frame.superior_at(x, y) - z if is_upper else z - frame.inferior_at(x, y)
+        chosen = specimen.body.is_body & (depth > 0.0) & (depth <= depth_mm)
+        if not chosen.any():
+            raise InvalidInput(f"endplate stress: no cell within {depth_mm:g} mm of the endplate")
+        c = specimen.materials.mean_constants()[chosen]
+        e = self.strain[chosen]
+        stress = c[:, 4] * e[:, 0] + c[:, 5] * e[:, 1] + c[:, 2] * e[:, 2]
+        return -stress, self.volume_mm3[chosen]
+
+
+AnyFields = Fields | FittedFields
+
+
+def fields_of(specimen: AnySpecimen, response: Response) -> AnyFields:
+    """Return the fields that measures of a specimen share."""
+    if isinstance(specimen, FittedSpecimen):
+        return FittedFields(specimen, response)
+    return Fields(specimen, response)
+
+
+def mean_strain(specimen: FittedSpecimen, response: Response) -> FloatArray:
+    """Return the volume mean of the strain of every cell, (n_cells, 6).
+
+    Incompatible modes have no mean strain.
+    """
+    mesh, element = specimen.domain, specimen.element
+    u = response.displacement_mm.T
+    found = np.empty((mesh.n_cells, 6))
+    for start in range(0, mesh.n_cells, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        gradients, volumes = cell_gradients(mesh.points, mesh.cells[part], element)
+        mean = np.einsum("cq,cqaj->caj", volumes, gradients) / volumes.sum(axis=1)[:, None, None]
+        g = np.einsum("caj,cai->cij", mean, u[mesh.cells[part]])
+        found[part, :3] = g[:, [0, 1, 2], [0, 1, 2]]
+        found[part, 3:] = g[:, [1, 0, 0], [2, 2, 1]] + g[:, [2, 2, 1], [1, 0, 0]]
+    return found

@@ -1,0 +1,377 @@
+"""A stage of a specimen on a mesh that fits its body: cells follow wall, endplates and platens.
+
+Wall, endplates and caps are cells of their own. What varies inside the bone (density, damage,
+cement, clefts) is sampled from the stage's fields on a regular grid: the same fields that the
+voxel path solves on, averaged over each cell at several points of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vbsim.anatomy.frame import Anatomy, BodyFrame
+from vbsim.anatomy.morphometry import endplate_areas_mm2
+from vbsim.anatomy.solid import Walls
+from vbsim.checks import frozen, require
+from vbsim.materials.field import StiffnessField
+from vbsim.mesh.elements import ELEMENTS, Element
+from vbsim.mesh.hexa import BodyLayout, HexaBody, Sweep, hexa_body
+from vbsim.mesh.hexa.body import Region
+from vbsim.mesh.mesh import Mesh
+from vbsim.quantities import Quantity
+from vbsim.specimen.potting import Potting
+from vbsim.specimen.sampling import CellSampler
+from vbsim.specimen.specimen import Specimen, TissueLabel
+from vbsim.specimen.stiffness import core_parts
+from vbsim.specimen.tissue import CapMaterial, CementField, Ends, Tissue
+
+__all__ = ["AnySpecimen", "FittedSpecimen", "HexaFitter"]
+
+FloatArray = NDArray[np.float64]
+
+# Voxels with less core than this take the values of their neighbours.
+_LEAST_CORE = 0.25
+
+_LABELS = {
+    Region.CORE: TissueLabel.TRABECULAR,
+    Region.SHELL: TissueLabel.SHELL,
+    Region.ENDPLATE: TissueLabel.ENDPLATE,
+    Region.LOWER_CAP: TissueLabel.CAP,
+    Region.UPPER_CAP: TissueLabel.CAP,
+}
+
+
+class _Moved(Protocol):
+    """What a fracture leaves with a specimen, as far as a mesh asks for it."""
+
+    @property
+    def frame_before(self) -> BodyFrame:
+        """The body before the fracture."""
+
+    def moved(self, z_mm: FloatArray, x_mm: FloatArray, y_mm: FloatArray) -> FloatArray:
+        """Return the heights now of points of that body."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedSpecimen:
+    """One stage on a mesh, potted; arrays of cells are (n_cells,).
+
+    Parameters
+    ----------
+    name : str
+        Stage.
+    source : Specimen
+        The stage on its sampling grid, without caps.
+    body : HexaBody
+        The mesh, in body coordinates.
+    element : Element
+        The finite element of its cells.
+    tissue : Tissue
+        1 in the cells of each constituent, else 0.
+    compartments : mapping of str to StiffnessField
+        Stiffness of each constituent; they sum to `materials`.
+    vbmd_mg_cm3, integrity : (n_cells,) float
+        Density and factor on the modulus, as in `Specimen`.
+    void : (n_cells,) float
+        Share of each cell that is a cleft.
+    cements : tuple of CementField
+        Fillings.
+    cap : CapMaterial
+        Material of the caps.
+    ends : Ends
+        Points glued to the platens, and the pivot in body coordinates.
+    """
+
+    name: str
+    source: Specimen
+    body: HexaBody
+    element: Element
+    tissue: Tissue
+    compartments: Mapping[str, StiffnessField]
+    vbmd_mg_cm3: FloatArray
+    integrity: FloatArray
+    void: FloatArray
+    cements: tuple[CementField, ...]
+    cap: CapMaterial
+    ends: Ends
+
+    @property
+    def domain(self) -> Mesh:
+        """The mesh, in body coordinates."""
+        return self.body.mesh
+
+    @property
+    def sweep(self) -> Sweep:
+        """How the mesh is built."""
+        return self.body.sweep
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """Level, frame, landmarks."""
+        return self.source.anatomy
+
+    @property
+    def history(self) -> tuple[str, ...]:
+        """One line per step."""
+        return self.source.history
+
+    @property
+    def report(self) -> tuple[Quantity, ...]:
+        """What the last step has to tell."""
+        return self.source.report
+
+    @property
+    def fracture(self) -> Any:
+        """What the fracture chapter keeps of its step, or None."""
+        return self.source.fracture
+
+    @cached_property
+    def materials(self) -> StiffnessField:
+        """Stiffness of every cell."""
+        parts = tuple(self.compartments.values())
+        total = np.sum([part.moduli for part in parts], axis=0)
+        return StiffnessField(parts[0].units, total)
+
+    def compartment_stiffness(self) -> dict[str, StiffnessField]:
+        """Return the stiffness of each compartment, as `Specimen.compartment_stiffness` does."""
+        return dict(self.compartments)
+
+    @cached_property
+    def volumes_mm3(self) -> FloatArray:
+        """Volume of every cell, (n_cells,), mm3."""
+        return frozen(self.domain.volumes())
+
+    @property
+    def cement_fraction(self) -> FloatArray:
+        """Volume of all cements / volume of the cell, (n_cells,)."""
+        return sum((c.fraction for c in self.cements), np.zeros(self.domain.n_cells))
+
+    @property
+    def youngs_modulus_mpa(self) -> FloatArray:
+        """Young's modulus of every cell along body z, (n_cells,), MPa."""
+        return self.materials.axial_modulus_mpa()
+
+    def volume_ml(self) -> float:
+        """Return the volume of the vertebral body on this mesh, ml."""
+        return float(self.volumes_mm3[self.body.is_body].sum()) / 1000.0
+
+    def labels(self) -> NDArray[np.uint8]:
+        """Return what each cell mostly is, (n_cells,), by `TissueLabel`."""
+        result = np.zeros(self.domain.n_cells, np.uint8)
+        for region, label in _LABELS.items():
+            result[self.body.regions == region] = label
+        core = self.body.regions == Region.CORE
+        result[core & (self.void > 0.5)] = TissueLabel.CLEFT
+        for filling in self.cements:
+            result[core & (filling.saturation >= 0.5)] = TissueLabel.CEMENT
+        return result
+
+
+AnySpecimen = Specimen | FittedSpecimen
+"""A stage on a grid or on a mesh: measures take both."""
+
+
+@dataclass(frozen=True, eq=False)
+class HexaFitter:
+    """Fits the same hexahedra to every stage of one vertebra.
+
+    Parameters
+    ----------
+    layout : BodyLayout
+        Counts of cells, from the intact body.
+    shell_mm : float
+        Thickness of the wall, mm; 0 where the bone holds its own (images).
+    potting : Potting
+        Caps.
+    element : str
+        Name of the finite element.
+    """
+
+    layout: BodyLayout
+    shell_mm: float
+    potting: Potting
+    element: str = "hex8i"
+
+    @classmethod
+    def of(
+        cls,
+        frame: BodyFrame,
+        *,
+        size_mm: float,
+        shell_mm: float,
+        endplate_mm: float,
+        potting: Potting,
+        element: str = "hex8i",
+    ) -> HexaFitter:
+        """Return the fitter of an intact body.
+
+        Parameters
+        ----------
+        frame : BodyFrame
+            The intact body.
+        size_mm : float
+            Wanted edge of the cells, mm.
+        shell_mm, endplate_mm : float
+            Thickness of wall and endplates, mm; 0 for none.
+        potting : Potting
+            Caps.
+        element : str
+            ``hex8i`` or ``hex8``.
+        """
+        require(element in ("hex8", "hex8i"), "element", element, "'hex8i' or 'hex8'")
+        require(0.2 <= size_mm <= 5.0, "size_mm", size_mm, "from 0.2 to 5 mm")
+        layout = BodyLayout.of_size(
+            size_mm,
+            area_mm2=float(np.mean(endplate_areas_mm2(frame))),
+            height_mm=float(np.mean(frame.heights())),
+            shell_mm=shell_mm,
+            endplate_mm=endplate_mm,
+            cap_mm=potting.thickness_mm,
+        )
+        return cls(layout, shell_mm, potting, element)
+
+    def fit(self, specimen: Specimen) -> FittedSpecimen:
+        """Return a stage on the mesh that fits it, potted.
+
+        Raises
+        ------
+        InvalidInput
+            If the specimen is potted, or if a cell would be sheared flat.
+        """
+        require(specimen.ends is None, "specimen", specimen.name, "without caps before fitting")
+        body = self._mesh(specimen)
+        regions = body.regions
+        cap = self.potting.material()
+        core = core_parts(specimen, cap)
+        sampler = CellSampler(specimen, body.mesh)
+        is_core = regions == Region.CORE
+        moduli = {name: _zeros(core.units, body) for name in core.parts}
+        c33 = np.array([unit.mean[2] for unit in core.units])
+        inside = sampler.stiffness(
+            list(core.parts.values()), c33, core.filled > _LEAST_CORE, is_core
+        )
+        for name, part in zip(core.parts, inside, strict=True):
+            moduli[name][:, is_core] = part
+        bone = specimen.bone
+        worn = specimen.tissue.bone - specimen.tissue.endplate
+        solid = regions <= Region.ENDPLATE
+        integrity = np.ones(len(regions))
+        integrity[solid] = sampler.means(specimen.integrity[None], worn > 0.05, solid)[0]
+        integrity[regions == Region.ENDPLATE] = 1.0
+        plates = (
+            ("shell", Region.SHELL, bone.shell_modulus_mpa),
+            (
+                "endplate",
+                Region.ENDPLATE,
+                bone.endplate_modulus_mpa,
+            ),
+        )
+        for name, region, modulus in plates:
+            own = core.isotropic(modulus, bone.shell_poisson)[:, None]
+            moduli[name] = own * (integrity * (regions == region))
+        is_cap = regions >= Region.LOWER_CAP
+        moduli["cap"] = core.isotropic(cap.youngs_modulus_mpa, cap.poisson)[:, None] * is_cap
+        order = ("trabecular", "shell", "endplate", "cement", "cap")
+        fields = {k: StiffnessField(core.units, moduli[k]) for k in order if k in moduli}
+        return FittedSpecimen(
+            name=specimen.name,
+            source=specimen,
+            body=body,
+            element=ELEMENTS[self.element],
+            tissue=_tissue(regions),
+            compartments=fields,
+            vbmd_mg_cm3=_density(specimen, sampler, is_core),
+            integrity=frozen(integrity),
+            void=_shares(specimen, sampler, is_core, specimen.void),
+            cements=_cements(specimen, sampler, is_core),
+            cap=cap,
+            ends=_ends(body),
+        )
+
+    def _mesh(self, specimen: Specimen) -> HexaBody:
+        frame = specimen.anatomy.frame
+        over = frame.footprint()
+        cap = self.potting.thickness_mm
+        platens = (
+            float(frame.inferior_mm[over].min()) - cap,
+            float(frame.superior_mm[over].max()) + cap,
+        )
+        record: _Moved | None = specimen.fracture
+        require(
+            record is None or hasattr(record, "moved"),
+            "specimen",
+            specimen.name,
+            "intact or fractured by shape (wedge, biconcave, crush): meshes follow those maps",
+        )
+        before = frame if record is None else record.frame_before
+        moved = None if record is None else record.moved
+        walls = Walls(before, self.shell_mm)
+        return hexa_body(walls, self.layout, moved=moved, platens_mm=platens)
+
+
+def _zeros(units: tuple[Any, ...], body: HexaBody) -> FloatArray:
+    return np.zeros((len(units), body.mesh.n_cells))
+
+
+def _tissue(regions: NDArray[np.uint8]) -> Tissue:
+    def where(*chosen: Region) -> FloatArray:
+        return frozen(np.isin(regions, chosen).astype(np.float64))
+
+    return Tissue(
+        trabecular=where(Region.CORE),
+        shell=where(Region.SHELL),
+        endplate=where(Region.ENDPLATE),
+        arch=where(),
+        cap=where(Region.LOWER_CAP, Region.UPPER_CAP),
+    )
+
+
+def _density(specimen: Specimen, sampler: CellSampler, is_core: NDArray[np.bool_]) -> FloatArray:
+    found = np.zeros(len(is_core))
+    field = specimen.vbmd_mg_cm3[None]
+    found[is_core] = sampler.means(field, specimen.tissue.trabecular > _LEAST_CORE, is_core)[0]
+    return frozen(found)
+
+
+def _shares(
+    specimen: Specimen,
+    sampler: CellSampler,
+    is_core: NDArray[np.bool_],
+    field: FloatArray | None,
+) -> FloatArray:
+    """Return what part of each core cell a share of the voxels' core takes, (n_cells,)."""
+    found = np.zeros(len(is_core))
+    if field is not None and field.any():
+        core = specimen.tissue.trabecular + (0.0 if specimen.void is None else specimen.void)
+        valid = core > _LEAST_CORE
+        share = np.divide(field, core, out=np.zeros_like(core), where=valid)
+        found[is_core] = np.clip(sampler.means(share[None], valid, is_core)[0], 0.0, 1.0)
+    return frozen(found)
+
+
+def _cements(
+    specimen: Specimen, sampler: CellSampler, is_core: NDArray[np.bool_]
+) -> tuple[CementField, ...]:
+    made = []
+    for filling in specimen.fillings:
+        fraction = _shares(specimen, sampler, is_core, filling.fraction)
+        saturation = np.zeros(len(is_core))
+        valid = specimen.tissue.trabecular + (0.0 if specimen.void is None else specimen.void)
+        saturation[is_core] = sampler.means(filling.saturation[None], valid > _LEAST_CORE, is_core)[
+            0
+        ]
+        made.append(CementField(filling.cement, filling.law, fraction, frozen(saturation)))
+    return tuple(made)
+
+
+def _ends(body: HexaBody) -> Ends:
+    sets = body.mesh.point_sets
+    assert body.platens_mm is not None
+    pivot = np.array([0.0, 0.0, body.platens_mm[1]])
+    return Ends(sets["lower_platen"], sets["upper_platen"], frozen(pivot))
