@@ -12,10 +12,10 @@ import signal
 import sys
 from types import FrameType
 
-from vbsim.cli import bench, microfe, optimise, seeing, sweep  # each adds its commands
+from vbsim.cli import bench, meshing, microfe, optimise, seeing, sweep  # each adds its commands
 from vbsim.cli.commands import app
 
-__all__ = ["app", "main", "bench", "microfe", "optimise", "seeing", "sweep"]
+__all__ = ["app", "main", "bench", "meshing", "microfe", "optimise", "seeing", "sweep"]
 
 EXIT_STOPPED = 1
 EXIT_BAD_INPUT = 2

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vbsim.mesh.mesh import Mesh
 
-__all__ = ["Quality", "cell_quality", "scaled_jacobian"]
+__all__ = ["Quality", "cell_quality", "scaled_jacobian", "summary"]
 
 FloatArray = NDArray[np.float64]
 
@@ -81,3 +81,22 @@ def cell_quality(mesh: Mesh) -> Quality:
     lengths = np.linalg.norm(x[:, ends[:, 0]] - x[:, ends[:, 1]], axis=2)
     aspect = lengths.max(axis=1) / np.maximum(lengths.min(axis=1), 1e-300)
     return Quality(scaled_jacobian(mesh), aspect, mesh.volumes())
+
+
+def summary(mesh: Mesh, quality: Quality) -> dict[str, object]:
+    """Return what a table and a histogram of a mesh's quality show.
+
+    Each measure as least, 5 %, median, 95 % and most; counts of the scaled Jacobian in tenths.
+    """
+    levels = (0.0, 5.0, 50.0, 95.0, 100.0)
+    found: dict[str, object] = {
+        "kind": mesh.kind,
+        "n_cells": mesh.n_cells,
+        "n_points": mesh.n_points,
+        "total_volume_mm3": float(quality.volume_mm3.sum()),
+    }
+    for name, values in quality._asdict().items():
+        found[name] = [float(value) for value in np.percentile(values, levels)]
+    tenth = np.clip(np.floor(10.0 * quality.scaled_jacobian).astype(int), 0, 9)
+    found["histogram"] = np.bincount(tenth, minlength=10).tolist()
+    return found
