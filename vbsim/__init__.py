@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from vbsim.anatomy import ImagedVertebra, Vertebra
-    from vbsim.augmentation import CementFill
+    from vbsim.augmentation import CementFill, Curing, Injection
     from vbsim.fem import Compression, Flexion, LateralBending, solve
     from vbsim.fracture import Biconcave, Crush, Reduction, Wedge
     from vbsim.materials import Bone
@@ -32,6 +32,8 @@ _HOME = {
     "Crush": "vbsim.fracture",
     "Reduction": "vbsim.fracture",
     "CementFill": "vbsim.augmentation",
+    "Injection": "vbsim.augmentation",
+    "Curing": "vbsim.augmentation",
     "Compression": "vbsim.fem",
     "Flexion": "vbsim.fem",
     "LateralBending": "vbsim.fem",
@@ -50,6 +52,8 @@ __all__ = [
     "Crush",
     "Reduction",
     "CementFill",
+    "Injection",
+    "Curing",
     "Compression",
     "Flexion",
     "LateralBending",

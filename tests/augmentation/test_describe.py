@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from vbsim.augmentation import CementFill
-from vbsim.augmentation.describe import describe, placed, surface_area_mm2, surface_points
+from vbsim.augmentation.describe import (
+    circularity,
+    describe,
+    placed,
+    surface_area_mm2,
+    surface_points,
+)
 from vbsim.materials.cement import BoneCementLaw, cement
 from vbsim.specimen import CementField
 
@@ -149,3 +155,31 @@ def test_an_imaged_body_keeps_its_outer_layer(body):
     values = {q.name: q.value for q in filled.report}
     assert values["cement_gap_superior"] <= 0.5
     assert values["leak_margin_cortex"] > 0.5
+
+
+def test_circularity_of_discs():
+    axis = np.arange(40) - 19.5
+    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+
+    def ball(at, radius):
+        return np.clip(radius - np.sqrt((x - at) ** 2 + y**2 + z**2) + 0.5, 0.0, 1.0)
+
+    one = circularity(ball(0.0, 8.0), (1.0, 1.0, 1.0))
+    assert one == pytest.approx(1.0, abs=0.03)
+    # Two discs in two of the three sections, and the gap between them in the third: none.
+    two = ball(-10.0, 7.0) + ball(10.0, 7.0)
+    assert circularity(two, (1.0, 1.0, 1.0)) == pytest.approx(0.5, abs=0.03)
+    rough = np.round(ball(0.0, 8.0))
+    assert circularity(rough, (1.0, 1.0, 1.0)) > 0.85
+
+
+def test_shares_of_front_and_sections_of_shapes(make_block_specimen):
+    bone = make_block_specimen(2.0)
+
+    def told(shape):
+        filled = CementFill(volume_ml=2.0, distribution=shape).apply(bone)
+        return {q.name: q.value for q in filled.report}
+
+    assert told("anterior")["cement_front_share"] > 0.9
+    assert told("posterolateral")["cement_front_share"] < 0.2
+    assert told("central")["cement_circularity"] > told("bipedicular")["cement_circularity"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vbsim.study import load_case, run_case
+from vbsim.study.sweep import load_plan
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PINNED = 0.01
@@ -21,6 +22,7 @@ PIN = {
     "api_in_30_lines": 1.296,  # stiffness, augmented / intact
     "volume_series": 1.214,  # stiffness at 30 % fill / intact
     "injection_bipedicular": 2.699,  # stiffness, augmented / fractured
+    "curing": 61.01,  # peak temperature of bone at the cement, C
     "from_images": 1.438,  # stiffness, augmented / intact
 }
 
@@ -111,3 +113,32 @@ def test_injection_bipedicular(results):
     assert (result.folder / "series" / "augmented-injection.csv").is_file()
     ratio = result.value("augmented", "stiffness_vs_fractured")
     assert ratio == pytest.approx(PIN["injection_bipedicular"], rel=PINNED)
+
+
+def test_curing(results):
+    result = run("curing.toml", results, 2.0)
+    # Curing changes nothing of the mechanics that the step before had.
+    pair = [result.value(stage, "stiffness", "compression") for stage in ("augmented", "cured")]
+    assert pair[0] == pytest.approx(pair[1], rel=1e-6)
+    assert result.value("cured", "energy_error") < 1e-3
+    assert (result.folder / "fields" / "cured-curing.vtkhdf").is_file()
+    peak = result.value("cured", "temperature_peak_interface")
+    assert peak == pytest.approx(PIN["curing"], rel=PINNED)
+
+
+def test_high_against_low_viscosity():
+    plan = load_plan(EXAMPLES / "high_against_low_viscosity.toml")
+    assert len(plan.cases) == 20
+    drawn = {(case.values["viscosity"], case.values["seed"]) for case in plan.cases}
+    assert len(drawn) == 20
+
+
+def test_leak_risk():
+    share, low, high = script("leak_risk").risk("low_viscosity", seeds=3, spacing_mm=3.0)
+    assert 0.0 <= low <= share <= high <= 1.0
+
+
+def test_injected_against_drawn():
+    found = script("injected_against_drawn").study(spacing_mm=3.0, volume_ml=3.0)
+    assert found["injected"] > found["broken"]
+    assert found["drawn"] > found["broken"]

@@ -53,6 +53,21 @@ BANDS = {
     "C9": {"ratio": (0.4, 0.8)},
     "C10": {"ratio": (-INF, 0.8)},
     "C12": {"against_fractured": (1.0, INF), "against_intact": (-INF, 1.0)},
+    "I1": {"share": (90.0, 99.0)},
+    "I2": {"late": (0.35, 1.0), "high": (0.12, 0.77)},
+    "I3": {"risk_ratio": (0.29, 0.51), "any_leak": (60.0, 85.0)},
+    "T1": {
+        "centre_at_6": (49.0, 112.0),
+        "centre_at_10": (49.0, 112.0),
+        "anterior_at_6": (44.0, 113.0),
+        "anterior_at_10": (44.0, 113.0),
+        "canal_at_6": (39.0, 57.0),
+        "canal_at_10": (39.0, 57.0),
+        "centre_time": (0.0, 8.0),
+        "anterior_time": (0.0, 5.5),
+        "canal_time": (0.0, 2.5),
+        "interface_small": (37.0, 55.0),
+    },
 }
 
 
@@ -284,3 +299,15 @@ def test_the_command_prints_misses_and_exits_with_0(capsys, monkeypatch):
 def test_the_command_refuses_an_unknown_row(capsys):
     assert main(["validate", "S99"]) == 2
     assert "S99" in capsys.readouterr().err
+
+
+def test_the_cannula_takes_the_pressure_on_any_voxels():
+    (verdict,) = validate("I1", spacing_mm=COARSE_MM)
+    assert verdict.in_band
+
+
+def test_curing_heats_as_on_the_bench():
+    verdicts = {one.row.key: one for one in validate("T1", spacing_mm=COARSE_MM)}
+    assert verdicts["centre_at_10"].in_band
+    assert verdicts["centre_at_10"].computed > verdicts["anterior_at_10"].computed
+    assert verdicts["canal_at_10"].computed > verdicts["canal_at_6"].computed

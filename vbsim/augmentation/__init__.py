@@ -1,6 +1,7 @@
 """Augmentation: where the cement goes and how much of it."""
 
 from vbsim.augmentation.approach import Approach, NeedlePath
+from vbsim.augmentation.curing import Curing
 from vbsim.augmentation.distribution import DISTRIBUTIONS, AnyDistribution
 from vbsim.augmentation.fill import CementFill, needle_paths
 from vbsim.augmentation.grown import Cleft, Lobulated
@@ -16,7 +17,7 @@ from vbsim.augmentation.shapes import (
     Unipedicular,
 )
 
-AUGMENTATIONS = (CementFill, Injection)
+AUGMENTATIONS = (CementFill, Injection, Curing)
 """Step classes of this chapter, told apart by ``kind``."""
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Central",
     "Cleft",
     "Column",
+    "Curing",
     "Distribution",
     "FromImage",
     "Injection",

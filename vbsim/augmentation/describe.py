@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from vbsim.anatomy.frame import BodyFrame, Landmarks
@@ -83,10 +84,20 @@ define(
     "eight sectors of the body (left or right, front or back, above or below its middle): 1 where "
     "all are filled alike, 0 where all cement lies in one.",
 )
+define("cement_front_share", "1", "Cement in front of the body's middle / all cement.")
+define(
+    "cement_circularity",
+    "1",
+    "4 pi x area / perimeter^2 of the filled bone, mean of the coronal, the sagittal and the "
+    "transverse section through its centroid: 1 for one disc, 0.5 for two.",
+)
 define("cement_surface_area", "mm2", "Area of the surface of the filled bone.")
 
 # Points that stand for the outer wall: about 0.35 mm apart around it and 0.4 mm along it.
 _N_ANGLES, _N_HEIGHTS = 360, 61
+
+# Width of the smoothing of a section before its perimeter is taken, cells.
+_SMOOTHING = 0.8
 
 
 class Placed(NamedTuple):
@@ -148,6 +159,7 @@ def describe(specimen: Specimen, *, placed_ml: float) -> tuple[Quantity, ...]:
         *_endplate_gaps(cement),
         *_leak_margins(cement),
         *_spread(cement),
+        quantity("cement_circularity", circularity(cement.filled, specimen.domain.spacing_mm)),
         quantity("cement_surface_area", surface_area_mm2(cement)),
     )
 
@@ -180,6 +192,35 @@ def surface_area_mm2(cement: Placed) -> float:
     gradient = np.gradient(filled, *cement.specimen.domain.spacing_mm[::-1])
     slope = np.sqrt(sum(part**2 for part in gradient))
     return float(slope.sum()) * cement.specimen.domain.cell_volume_mm3
+
+
+def circularity(filled: FloatArray, spacing_mm: tuple[float, float, float]) -> float:
+    """Return 4 pi area / perimeter^2 of the sections through the centroid of a fraction, mean.
+
+    The perimeter is the total variation of the section, smoothed by less than a cell so that steps
+    of the grid do not count.
+
+    Parameters
+    ----------
+    filled : (n_z, n_y, n_x) float array
+        Fraction of every cell, 0 to 1.
+    spacing_mm : tuple of float
+        Cell size (x, y, z).
+    """
+    edges = spacing_mm[::-1]
+    ratios = []
+    for axis in range(3):
+        others = tuple(k for k in range(3) if k != axis)
+        weight = filled.sum(axis=others)
+        middle = int(np.rint(float(weight @ np.arange(len(weight))) / float(weight.sum())))
+        section = np.pad(np.take(filled, middle, axis=axis), 3)
+        first, second = (edges[k] for k in others)
+        slopes = np.gradient(gaussian_filter(section, _SMOOTHING), first, second)
+        perimeter = float(np.hypot(*slopes).sum()) * first * second
+        area = float(section.sum()) * first * second
+        if perimeter > 0.0:
+            ratios.append(min(4.0 * np.pi * area / perimeter**2, 1.0))
+    return float(np.mean(ratios)) if ratios else 0.0
 
 
 def _endplate_gaps(cement: Placed) -> tuple[Quantity, ...]:
@@ -273,7 +314,9 @@ def _spread(cement: Placed) -> tuple[Quantity, ...]:
     room = np.bincount(sector, weights=cement.pore.ravel(), minlength=8)
     share = held / np.where(room > 0.0, room, 1.0)
     evenness = 1.0 - float(share.std() / (share.mean() * np.sqrt(7.0)))
+    in_front = float(held[[0, 1, 4, 5]].sum() / held.sum())
     return (
         quantity("cement_left_share", float(held[4:].sum() / held.sum())),
+        quantity("cement_front_share", in_front),
         quantity("cement_evenness", evenness),
     )

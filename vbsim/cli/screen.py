@@ -85,7 +85,7 @@ def draw(case: Case, stages: Sequence[Stage], rows: Sequence[Row], folder: Path)
     from vbsim.quantities import Quantity
     from vbsim.study.pipeline import as_voxels, test_names
     from vbsim.study.results import NO_TEST
-    from vbsim.views import StageView, case_figures, save
+    from vbsim.views import StageView, animations, case_figures, save
 
     kinds = zip(test_names(case), case.tests, strict=True)
     test = next((name for name, load in kinds if load.kind == "compression"), None)
@@ -101,6 +101,8 @@ def draw(case: Case, stages: Sequence[Stage], rows: Sequence[Row], folder: Path)
         views.append(StageView(stage.name, potted, response, measured))
     for name, figure in case_figures(views, load_n=case.standing_load_n).items():
         save(figure, folder / name)
+    for view in views:
+        animations(view, folder)
 
 
 def report(result: StudyResult) -> None:

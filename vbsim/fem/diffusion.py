@@ -70,7 +70,8 @@ class Diffusion:
         padded = tuple(n + 2 for n in shape)
         self.faces = stencil.Faces(*(np.zeros(padded) for _ in range(4)))
         self._hierarchy = _hierarchy(shape, spacing)
-        self._work = [np.zeros(padded) for _ in range(4)]
+        self._work = [np.zeros(padded) for _ in range(3)]
+        self._n_grids = len(self._hierarchy.shapes)
 
     @property
     def n_bytes(self) -> int:
@@ -102,18 +103,28 @@ class Diffusion:
         """
         stencil.conductances(pad(mobility), scale * self._shares * np.array(factors), self.faces)
         self.faces.sink[1:-1, 1:-1, 1:-1] = sink
-        self._prepare()
+        self._prepare(len(self._hierarchy.shapes))
 
-    def set_sink(self, sink: ArrayLike) -> None:
-        """Change the conductances to the outside; those between cells stay."""
+    def set_sink(self, sink: ArrayLike, *, is_short_step: bool = False) -> None:
+        """Change the conductances to the outside; those between cells stay.
+
+        Parameters
+        ----------
+        sink : (n_z, n_y, n_x) array
+            Conductance from every cell to the outside.
+        is_short_step : bool
+            Whether they are so large against those between cells (a short step in time) that
+            solving needs no coarser grids.
+        """
         self.faces.sink[1:-1, 1:-1, 1:-1] = sink
-        self._prepare()
+        self._prepare(1 if is_short_step else len(self._hierarchy.shapes))
 
-    def _prepare(self) -> None:
+    def _prepare(self, n_grids: int) -> None:
+        self._n_grids = n_grids
         finest = int(self._hierarchy.starts[1])
         for single, double in zip(self._hierarchy.faces, self.faces, strict=True):
             single[:finest] = double.ravel()
-        stencil.prepare(self._hierarchy)
+        stencil.prepare(self._hierarchy, n_grids)
 
     def _zeros(self) -> FloatArray:
         return np.zeros(self.faces.sink.shape)
@@ -149,9 +160,15 @@ class Diffusion:
 
     def solve_padded(self, source: FloatArray, u: FloatArray, *, tolerance: float = 1e-8) -> Solved:
         """Solve in place for arrays that have their ghost layer already (see `pad`)."""
-        r, p, q, _ = self._work
         taken, residual = stencil.solve(
-            self.faces, self._hierarchy, source, tolerance, MOST_ITERATIONS, u, r, p, q
+            self.faces,
+            self._hierarchy,
+            self._n_grids,
+            source,
+            tolerance,
+            MOST_ITERATIONS,
+            u,
+            *self._work,
         )
         report = Solved(int(taken), float(residual))
         if not residual <= 10.0 * tolerance:

@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 
 from vbsim.kernels import inlined, kernel, summed
 
-__all__ = ["Faces", "Hierarchy", "conductances", "coarsen", "prepare", "product", "solve"]
+__all__ = [
+    "Faces",
+    "Hierarchy",
+    "conductances",
+    "coarsen",
+    "prepare",
+    "product",
+    "cycle",
+    "solve",
+]
 
 Array = NDArray[np.floating]
 
@@ -170,11 +179,11 @@ def _invert_diagonal(faces, dinv):
 
 
 @kernel
-def prepare(hierarchy):
-    """Fill all coarser grids and all diagonals from the finest grid's conductances."""
+def prepare(hierarchy, n_grids):
+    """Fill coarser grids and diagonals from the finest grid's conductances, `n_grids` in all."""
     shapes, starts, faces = hierarchy.shapes, hierarchy.starts, hierarchy.faces
     factors = np.zeros(3, np.int64)
-    for level in range(shapes.shape[0]):
+    for level in range(n_grids):
         here = _faces(faces, shapes, starts, level)
         if level > 0:
             for axis in range(3):
@@ -373,7 +382,7 @@ def cycle(hierarchy):
 
 
 @kernel
-def solve(faces, hierarchy, b, tolerance, most, u, r, p, q):
+def solve(faces, hierarchy, n_grids, b, tolerance, most, u, r, p, q):
     """Solve ``A u = b`` by conjugate gradients in double precision around the cycle.
 
     Parameters
@@ -382,6 +391,9 @@ def solve(faces, hierarchy, b, tolerance, most, u, r, p, q):
         Conductances.
     hierarchy : Hierarchy
         The same in single precision, prepared.
+    n_grids : int
+        1 takes the diagonal alone in place of the cycle: for steps so short that cells hardly
+        exchange anything.
     b : padded float64
         Right-hand side.
     tolerance : float
@@ -427,7 +439,11 @@ def solve(faces, hierarchy, b, tolerance, most, u, r, p, q):
         while residual > tolerance and taken < most:
             for i in range(finest):
                 hierarchy.b[i] = flat_r[i]
-            cycle(hierarchy)
+            if n_grids == 1:
+                for i in range(finest):
+                    hierarchy.u[i] = hierarchy.dinv[i] * hierarchy.b[i]
+            else:
+                cycle(hierarchy)
             last = rho
             rho = _dot(flat_r, hierarchy.u[:finest])
             if not rho > 0.0:

@@ -5,6 +5,7 @@ from vbsim.measures.energy import strain_energy
 from vbsim.measures.failure import failure, failure_regions
 from vbsim.measures.fields import Fields
 from vbsim.measures.heights import genant_grade, heights, heights_loaded, standing_load_n
+from vbsim.measures.risk import share_with_interval
 from vbsim.measures.sharing import LoadProfile, load_profile, load_sharing
 from vbsim.measures.stiffness import (
     bending_stiffness,
@@ -40,6 +41,7 @@ __all__ = [
     "load_profile",
     "load_sharing",
     "endplate_stress",
+    "share_with_interval",
     "strain_energy",
     "strength_estimate_crawford",
     "strength_estimate_pistoia",

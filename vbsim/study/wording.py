@@ -64,6 +64,18 @@ SHAPE = (
     Line("cement_gap_inferior", "Cement to lower endplate, gap", "mm"),
     Line("leak_margin_posterior_wall", "Cement to posterior wall (geometric)", "mm"),
     Line("cement_left_share", "Cement on the left", "%", 100.0, 0),
+    Line("leaked_volume", "Leaked", "ml", digits=2),
+    Line("leaked_canal", "  into the canal", "ml", digits=2, hidden_at_zero=True),
+    Line("leaked_vein", "  into veins", "ml", digits=2, hidden_at_zero=True),
+    Line("leaked_disc", "  into a disc", "ml", digits=2, hidden_at_zero=True),
+    Line("leaked_paravertebral", "  beside the body", "ml", digits=2, hidden_at_zero=True),
+    Line("injection_pressure_peak", "Pressure behind the needle, peak", "MPa", digits=2),
+    Line("intravertebral_pressure_peak", "  at its tip", "MPa", digits=3),
+    Line("temperature_peak_cement", "Cement, hottest while curing", "C", digits=0),
+    Line("temperature_peak_interface", "  bone at the cement", "C", digits=0),
+    Line("temperature_peak_canal", "  spinal canal", "C", digits=0),
+    Line("necrosis_47c_1min", "Bone above 47 C for 1 min", "ml", digits=2),
+    Line("necrosis_henriques", "  dead after Henriques & Moritz", "ml", digits=2),
 )
 
 COMPRESSION = (

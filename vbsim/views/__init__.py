@@ -12,6 +12,7 @@ from vbsim.views.section_figures import (
     sections_stress,
 )
 from vbsim.views.stages import StageView
+from vbsim.views.step_figures import animations, step_figures
 from vbsim.views.style import save
 
 __all__ = [
@@ -29,5 +30,7 @@ __all__ = [
     "radiograph_figure",
     "stage_bars",
     "load_sharing",
+    "step_figures",
+    "animations",
     "save",
 ]

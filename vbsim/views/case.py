@@ -18,6 +18,7 @@ from vbsim.views.section_figures import (
     sections_stress,
 )
 from vbsim.views.stages import StageView
+from vbsim.views.step_figures import step_figures
 
 __all__ = ["case_figures"]
 
@@ -45,6 +46,8 @@ def case_figures(stages: Sequence[StageView], *, load_n: float | None = None) ->
         figures["sections_compression.png"] = sections_compression(loaded, load_n=load)
         figures["sections_energy.png"] = sections_energy(loaded, load_n=load)
         figures["load_sharing.png"] = load_sharing(loaded)
+    for stage in stages:
+        figures |= step_figures(stage)
     figures["stages.png"] = stage_bars(stages)
     figures["endplates.png"] = endplate_profiles(stages)
     figures["radiographs.png"] = radiograph_figure(stages)

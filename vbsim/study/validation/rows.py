@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from vbsim.augmentation import CementFill
 from vbsim.fracture import Biconcave, Crush, Wedge
 from vbsim.materials import BoneCementLaw, Cement, cement
 from vbsim.specimen import Specimen
+from vbsim.study.validation import flow_rows
 from vbsim.study.validation.bench import Bench
+from vbsim.study.validation.found import Found
 from vbsim.study.validation.steps import CrushBy, Section, Step, WithoutShell
 from vbsim.study.validation.table import Entry, Setup
 
@@ -31,13 +33,6 @@ _FULL = 1.0 - 1e-9
 
 # Partial volumes below this are round-off, not bone.
 _BONE = 1e-6
-
-
-class Found(NamedTuple):
-    """A computed value; `detail` says in a few words what else belongs to it."""
-
-    value: float
-    detail: str = ""
 
 
 Comparison = Callable[[Bench, Entry], Mapping[str, Found]]
@@ -213,6 +208,10 @@ COMPARISONS: Mapping[str, Comparison] = {
     "C9": c9,
     "C10": c10,
     "C12": c12,
+    "I1": flow_rows.i1,
+    "I2": flow_rows.i2,
+    "I3": flow_rows.i3,
+    "T1": flow_rows.t1,
 }
 """The function of every comparison of ``data/validation.toml``."""
 
