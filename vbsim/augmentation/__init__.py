@@ -2,11 +2,13 @@
 
 from vbsim.augmentation.approach import Approach, NeedlePath
 from vbsim.augmentation.curing import Curing
+from vbsim.augmentation.balloon import Balloon
 from vbsim.augmentation.distribution import DISTRIBUTIONS, AnyDistribution
 from vbsim.augmentation.fill import CementFill, needle_paths
 from vbsim.augmentation.grown import Cleft, Lobulated
 from vbsim.augmentation.imported import FromImage
 from vbsim.augmentation.injection import Injection
+from vbsim.augmentation.settling import Settling
 from vbsim.augmentation.shapes import (
     Anterior,
     Bipedicular,
@@ -17,7 +19,7 @@ from vbsim.augmentation.shapes import (
     Unipedicular,
 )
 
-AUGMENTATIONS = (CementFill, Injection, Curing)
+AUGMENTATIONS = (CementFill, Injection, Curing, Balloon, Settling)
 """Step classes of this chapter, told apart by ``kind``."""
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Anterior",
     "AnyDistribution",
     "Approach",
+    "Balloon",
     "Bipedicular",
     "CementFill",
     "Central",
@@ -38,6 +41,7 @@ __all__ = [
     "Lobulated",
     "NeedlePath",
     "Posterolateral",
+    "Settling",
     "Unipedicular",
     "needle_paths",
 ]

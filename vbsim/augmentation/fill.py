@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from vbsim.augmentation.approach import NeedlePath
+from vbsim.augmentation.born import Curing, cured
 from vbsim.augmentation.describe import describe
 from vbsim.augmentation.distribution import DistributionChoice
 from vbsim.augmentation.levels import Order, order_of
@@ -18,6 +19,7 @@ from vbsim.augmentation.shapes import Bipedicular, Distribution, body_points
 from vbsim.checks import Parameters, frozen, require
 from vbsim.data import value
 from vbsim.materials.cement import BoneCementLaw, Cement, cement
+from vbsim.specimen.loading import heights_between, staged, under_load
 from vbsim.specimen.specimen import CementField, Specimen
 
 __all__ = ["CementFill", "needle_paths"]
@@ -69,6 +71,20 @@ class CementFill(Parameters):
         description="How bone filled with cement behaves, interface included.",
     )
 
+    injection_pressure_mpa: float = Field(
+        0.0,
+        ge=0.0,
+        le=3.0,
+        description="pressure on what the cement fills until it has set, MPa; needs a collapsed or "
+        "expanded body",
+    )
+    shrinkage_percent: float = Field(
+        0.0,
+        ge=0.0,
+        le=5.0,
+        description="linear shrinkage as it sets, percent; needs a collapsed or expanded body",
+    )
+
     @model_validator(mode="after")
     def _one_amount(self) -> CementFill:
         given = (self.volume_ml is not None) + (self.filling_fraction_percent is not None)
@@ -90,16 +106,33 @@ class CementFill(Parameters):
             If the volume does not fit (the message names the largest that does), if a needle's tip
             lies outside the body, or if the grid is not aligned with the body.
         """
+        if specimen.mechanics is None:
+            for name in ("injection_pressure_mpa", "shrinkage_percent"):
+                given = getattr(self, name)
+                require(given == 0.0, name, given, "0 unless mechanics has deformed the body")
         asked = self._asked_ml(specimen)
         if asked == 0.0:
             return self._finish(specimen, specimen.cements)
         order = self._order(specimen)
         filled = self._cement_field(specimen, order, self._level(specimen, order, asked))
+        if specimen.mechanics is not None:
+            return self._cured(specimen, filled)
         return self._finish(specimen, (*specimen.cements, filled))
 
     def needles(self, specimen: Specimen) -> tuple[NeedlePath, ...]:
         """Return the needles of the distribution; none if no needle places it."""
         return self.distribution.needles(specimen.anatomy)
+
+    def _cured(self, specimen: Specimen, filling: CementField) -> Specimen:
+        """Return a body under mechanics with the filling set in it and its loads taken off."""
+        how = Curing(self.injection_pressure_mpa, self.shrinkage_percent / 100.0)
+        body = cured(specimen.mechanics, specimen, filling, how)
+        placed_ml = float(filling.fraction.sum()) * specimen.domain.cell_volume_mm3 / 1000.0
+        line = f"{placed_ml:.3f} ml {self.cement.name}, {self.distribution.kind}, set under load"
+        after = staged(specimen, body, "augmented", line, ())
+        load_n = float(value("treatment.heights.load_n"))
+        loaded = heights_between(under_load(body, load_n), load_n)
+        return replace(after, report=(*describe(after, placed_ml=placed_ml), *loaded))
 
     def largest_volume_ml(self, specimen: Specimen) -> float:
         """Return the largest volume of this distribution that fits into a specimen, ml."""

@@ -17,7 +17,7 @@ from vbsim.checks import InvalidCase, InvalidInput, Parameters
 from vbsim.data import Constant, recording
 from vbsim.fem import Compression, Flexion, LateralBending, Strength
 from vbsim.fem.linear import DEFAULT_TOLERANCE
-from vbsim.fracture import FRACTURES
+from vbsim.fracture import FRACTURE_KINDS, FRACTURES
 from vbsim.materials import Bone
 from vbsim.mesh import VoxelGrid
 from vbsim.specimen import Potting
@@ -148,11 +148,11 @@ class Case(Parameters):
         self._refuse_voxels_only()
         fractured = False
         for index, step in enumerate(self.steps):
-            if step.kind == "reduction" and not fractured:
+            if step.kind in ("reduction", "traction") and not fractured:
                 raise InvalidCase(
-                    "kind = 'reduction': needs a fracture before it", f"steps[{index}]"
+                    f"kind = {step.kind!r}: needs a fracture before it", f"steps[{index}]"
                 )
-            fractured = fractured or isinstance(step, FRACTURES)
+            fractured = fractured or step.kind in FRACTURE_KINDS
         return self
 
     def _refuse_voxels_only(self) -> None:

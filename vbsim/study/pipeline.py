@@ -15,7 +15,7 @@ from vbsim.checks import InvalidCase, InvalidInput, NotConverged, Parameters, Ph
 from vbsim.fem import Settings, respond, solve_modes
 from vbsim.fem.loads import Lateral, Strength
 from vbsim.fem.response import PlatenModes, Response, SolverReport
-from vbsim.fracture import FRACTURES
+from vbsim.fracture import FRACTURE_KINDS
 from vbsim.quantities import Quantity
 from vbsim.specimen import Specimen
 from vbsim.specimen.failure import FailureResponse
@@ -40,10 +40,6 @@ __all__ = [
 ]
 
 log = logging.getLogger("vbsim.study")
-
-FRACTURE_KINDS = frozenset(
-    step.model_fields["kind"].default for step in FRACTURES if step.__name__ != "Reduction"
-)
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of the work that is done, 0 to 1."""

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from vbsim.fracture import FRACTURE_KINDS
 from vbsim.study.stored import StoredStudy
 
 __all__ = ["Citations", "answer", "Told", "limits_of", "methods", "question"]
 
+_OTHER_TREATMENTS = {
+    "settling": "repeated load",
+    "balloon": "a balloon",
+    "reduction": "postural reduction",
+    "traction": "traction",
+}
 _ORDINALS = ("", "second ", "third ", "fourth ", "fifth ")
 
 
@@ -44,10 +51,11 @@ def question(study: StoredStudy) -> str:
     level = str(study.case.get("vertebra", {}).get("level", "vertebra"))
     article = "an" if level[:1] in "L" else "a"
     steps = study.case.get("steps", ())
-    broken = [_fracture(step) for step in steps if step["kind"] not in ("cement", "reduction")]
+    broken = [_fracture(step) for step in steps if step["kind"] in FRACTURE_KINDS]
     treated = [_treatment(study, k) for k, step in enumerate(steps) if step["kind"] == "cement"]
-    if any(step["kind"] == "reduction" for step in steps):
-        treated.insert(0, "postural reduction")
+    for kind, words in _OTHER_TREATMENTS.items():
+        if any(step["kind"] == kind for step in steps):
+            treated.insert(0, words)
     body = f"{article} {level}" + (f" with {_joined(broken)}" if broken else "")
     if treated:
         return f"What does {_joined(treated)} do to the stiffness and height of {body}?"

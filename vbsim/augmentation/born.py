@@ -1,0 +1,175 @@
+"""Cement in a body under mechanics: born free of stress in the shape that the body has then.
+
+The filling was laid out on the picture of the deformed body. Here it is carried back to the
+undeformed grid, becomes a constituent with the present gradient as its own reference, and the loads
+that held the body are taken off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+from vbsim.checks import frozen
+from vbsim.fem.equilibrium import FREE, Leg, load
+from vbsim.materials.constituents import Part
+from vbsim.materials.density_modulus import bone_volume_fraction
+from vbsim.materials.field import LAMBDA, MU, StiffnessField, lame
+from vbsim.materials.laws import Crushable, crushing
+from vbsim.materials.laws.crushable import Tissue
+from vbsim.specimen import CementField, Specimen
+from vbsim.specimen.deformed import Deformed, jacobian, joined
+from vbsim.specimen.loading import led, settings
+
+__all__ = ["Curing", "cured"]
+
+FloatArray = NDArray[np.float64]
+
+# A cement without a strength does not yield, MPa.
+_ENDLESS = 1e6
+# Less cement than this in a voxel adds a constituent and nothing else.
+_LEAST = 1e-3
+# Tension over compression below which a cement counts as brittle.
+_BRITTLE = 0.3
+
+
+class Curing(NamedTuple):
+    """What happens between injection and set cement.
+
+    Attributes
+    ----------
+    pressure_mpa : float
+        Pressure of the injected cement on what it fills, until it has set.
+    shrinkage : float
+        Linear shrinkage as it sets, 0 to 1.
+    """
+
+    pressure_mpa: float = 0.0
+    shrinkage: float = 0.0
+
+
+def cured(body: Deformed, filled: Specimen, filling: CementField, how: Curing) -> Deformed:
+    """Return a body with one more filling, set, and with the loads taken off.
+
+    Parameters
+    ----------
+    body : Deformed
+        As it was when it was filled.
+    filled : Specimen
+        Its picture, with the filling.
+    filling : CementField
+        The filling on the picture's grid.
+    how : Curing
+        Injection pressure and shrinkage.
+    """
+    share, fraction, saturation = _carried_back(body, filled, filling)
+    if how.pressure_mpa > 0.0:
+        body = _pressed(body, share.bone + share.cleft, how.pressure_mpa)
+    body = _with_cement(body, filling, share, how.shrinkage)
+    here = CementField(filling.cement, filling.law, frozen(fraction), frozen(saturation))
+    body = replace(body, cements=(*body.cements, here))
+    return _let_go(body)
+
+
+class _Share(NamedTuple):
+    """Filled bone and filled cleft / volume of the deformed voxel, on the undeformed grid."""
+
+    bone: FloatArray
+    cleft: FloatArray
+
+
+def _carried_back(
+    body: Deformed, filled: Specimen, filling: CementField
+) -> tuple[_Share, FloatArray, FloatArray]:
+    """Return the filling on the undeformed grid: shares, cement fraction, saturation."""
+    grid, u = body.reference.domain, body.displacement_mm
+    corners = [
+        u[:, k : k + grid.shape[0], j : j + grid.shape[1], i : i + grid.shape[2]]
+        for k in (0, 1)
+        for j in (0, 1)
+        for i in (0, 1)
+    ]
+    mean = np.mean(corners, axis=0)
+    z, y, x = np.meshgrid(*(np.arange(n, dtype=float) for n in grid.shape), indexing="ij")
+    h = grid.spacing_mm
+    place = [z + mean[2] / h[2], y + mean[1] / h[1], x + mean[0] / h[0]]
+
+    def here(values: FloatArray) -> FloatArray:
+        return np.asarray(map_coordinates(values, place, order=1, mode="constant"))
+
+    inside = body.bare.tissue.trabecular
+    saturation = here(np.clip(filling.saturation, 0.0, 1.0))
+    void = body.bare.void if body.bare.void is not None else np.zeros(grid.shape)
+    cavity = body.cavity if body.cavity is not None else np.zeros(grid.shape)
+    hollow = np.maximum(void, cavity)
+    bone = np.where(inside > 0.0, saturation, 0.0) * inside * (1.0 - cavity)
+    cleft = saturation * hollow
+    # Cement volume: what the picture holds, shared out as the filled pores are.
+    ratio = jacobian(u, grid)
+    bvtv = bone_volume_fraction(body.bare.vbmd_mg_cm3 / np.maximum(ratio, 0.05))
+    fraction = bone * (1.0 - bvtv) + cleft
+    wanted, found = float(filling.fraction.sum()), float(np.vdot(fraction, ratio))
+    fraction *= wanted / found if found > 0.0 else 0.0
+    return _Share(bone, cleft), fraction, np.where(fraction > 0.0, saturation, 0.0)
+
+
+def _pressed(body: Deformed, share: FloatArray, pressure_mpa: float) -> Deformed:
+    """Return the body under the pressure of cement in the voxels that it fills."""
+    pressed = body.changed(body.parts, range(len(body.parts)), cavity=share)
+    solver = pressed.equilibrium(settings())
+    force = float(solver.reaction[0])
+    leg = Leg("inject", load(force), FREE, FREE, cavity=load(pressure_mpa), first=0.1, largest=0.2)
+    led(solver, leg, "cement")
+    return pressed.after(solver)
+
+
+def _with_cement(body: Deformed, filling: CementField, share: _Share, shrinkage: float) -> Deformed:
+    """Return the body with set cement that is free of stress (but for its shrinkage)."""
+    factor = filling.law.mixture(np.zeros(1), filling.cement).cement.item()
+    weight = share.bone + share.cleft
+    cells = np.flatnonzero(weight.ravel() > _LEAST)
+    share_of = weight.ravel()[cells]
+    modulus = (factor * share.bone + share.cleft).ravel()[cells] / share_of
+    lam, mu = (float(p) for p in lame(filling.cement.youngs_modulus_mpa, filling.cement.poisson))
+    unit = np.array([lam + 2.0 * mu] * 3 + [lam] * 3 + [mu] * 3)
+    law = Crushable(
+        unit * modulus[:, None], modulus * _strength_mpa(filling), crushing(_behaviour(filling))
+    )
+    born = body.gradient().reshape(-1, 9)[cells] * (1.0 - shrinkage)
+    part = Part("cement", cells, law, share_of, born)
+    scale = np.zeros(weight.size)
+    ratio = jacobian(body.displacement_mm, body.reference.domain)
+    scale[cells] = modulus * share_of * ratio.ravel()[cells]
+    field = scale.reshape(weight.shape)
+    more = StiffnessField((LAMBDA, MU), np.stack([lam * field, mu * field]))
+    return body.changed(
+        [*body.parts, part],
+        [*range(len(body.parts)), None],
+        materials=joined(body.materials, more),
+    )
+
+
+def _strength_mpa(filling: CementField) -> float:
+    return filling.cement.compressive_strength_mpa or _ENDLESS
+
+
+def _behaviour(filling: CementField) -> Tissue:
+    cement = filling.cement
+    if cement.tensile_strength_mpa is None or cement.compressive_strength_mpa is None:
+        return "cement"
+    ratio = cement.tensile_strength_mpa / cement.compressive_strength_mpa
+    return "brittle_cement" if ratio < _BRITTLE else "cement"
+
+
+def _let_go(body: Deformed) -> Deformed:
+    """Return the body after cavity pressure and then the axial force have been taken off."""
+    solver = body.equilibrium(settings())
+    empty = load(0.0) if body.cavity is not None and bool(body.cavity.any()) else None
+    force = load(float(solver.reaction[0]))
+    led(solver, Leg("set", force, FREE, FREE, cavity=empty, first=0.2, largest=0.4), "cement")
+    led(solver, Leg("let go", load(0.0), FREE, FREE, first=0.25, largest=0.5), "cement")
+    return body.after(solver)
