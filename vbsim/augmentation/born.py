@@ -139,18 +139,21 @@ def _with_cement(body: Deformed, filling: CementField, share: _Share, shrinkage:
     law = Crushable(
         unit * modulus[:, None], modulus * _strength_mpa(filling), crushing(_behaviour(filling))
     )
-    born = body.gradient().reshape(-1, 9)[cells] * (1.0 - shrinkage)
+    born = body.gradient().reshape(-1, 9)[cells]
     part = Part("cement", cells, law, share_of, born)
     scale = np.zeros(weight.size)
     ratio = jacobian(body.displacement_mm, body.reference.domain)
     scale[cells] = modulus * share_of * ratio.ravel()[cells]
     field = scale.reshape(weight.shape)
     more = StiffnessField((LAMBDA, MU), np.stack([lam * field, mu * field]))
-    return body.changed(
+    set_free = body.changed(
         [*body.parts, part],
         [*range(len(body.parts)), None],
         materials=joined(body.materials, more),
     )
+    # It shrinks once it is there: the shape without stress is smaller than the one it has.
+    shrunk = part._replace(birth=born * (1.0 - shrinkage))
+    return replace(set_free, parts=(*body.parts, shrunk))
 
 
 def _strength_mpa(filling: CementField) -> float:
