@@ -27,7 +27,7 @@ def intact():
 
 @pytest.fixture(scope="module")
 def collapsed(intact):
-    return Collapse(height_loss_percent=20.0).apply(intact)
+    return Collapse(height_loss_percent=15.0).apply(intact)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ PIN = {
     "volume_series": 1.214,  # stiffness at 30 % fill / intact
     "injection_bipedicular": 2.699,  # stiffness, augmented / fractured
     "curing": 61.01,  # peak temperature of bone at the cement, C
+    "l1_collapse_balloon_cement": 67.52,  # lost anterior height restored, %
     "from_images": 1.438,  # stiffness, augmented / intact
 }
 
@@ -57,6 +58,16 @@ def test_l1_wedge_bipedicular(results):
     assert result.value("fractured", "stiffness_vs_intact") < 0.65
     ratio = result.value("augmented", "stiffness_vs_intact")
     assert ratio == pytest.approx(PIN["l1_wedge_bipedicular"], rel=PINNED)
+
+
+def test_l1_collapse_balloon_cement(results):
+    case = load_case(EXAMPLES / "l1_collapse_balloon_cement.toml")
+    mesh = case.mesh.model_copy(update={"spacing_mm": 3.0})
+    coarse = case.model_copy(update={"mesh": mesh, "tests": case.tests[:1]})
+    result = run_case(coarse, results)
+    restored = result.value("settled", "height_restored_anterior_mechanics")
+    assert restored == pytest.approx(PIN["l1_collapse_balloon_cement"], rel=PINNED)
+    assert result.value("augmented", "cement_volume") == pytest.approx(5.0, rel=1e-3)
 
 
 def test_t8_biconcave(results):

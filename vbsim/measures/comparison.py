@@ -48,6 +48,13 @@ for _place in PLACES:
         "computed: linear elasticity alone restores no height, and without such a step this is 0.",
     )
     define(
+        f"height_restored_{_place}_mechanics",
+        "%",
+        f"{_place.capitalize()} height regained since the fracture as a percentage of the height "
+        "that the fracture took; unloaded. Computed: the body was deformed by the loads of the "
+        "steps.",
+    )
+    define(
         f"height_restored_{_place}_loaded",
         "%",
         f"{_place.capitalize()} height regained since the fracture as a percentage of the height "
@@ -67,6 +74,12 @@ define(
     "Wedge angle of the fractured stage minus the wedge angle now; unloaded. Prescribed by the "
     "posture of a reduction step, not computed.",
 )
+define(
+    "wedge_angle_corrected_mechanics",
+    "deg",
+    "Wedge angle of the fractured stage minus the wedge angle now; unloaded. Computed from the "
+    "loads of the steps.",
+)
 
 Values = Mapping[str, float]
 
@@ -76,6 +89,7 @@ def compare(
     *,
     intact: Iterable[Quantity] | None = None,
     fractured: Iterable[Quantity] | None = None,
+    by_mechanics: bool = False,
 ) -> tuple[Quantity, ...]:
     """Return what one stage has lost and regained, from its measures and those of earlier stages.
 
@@ -89,6 +103,8 @@ def compare(
         Measures of the stage.
     intact, fractured : iterable of Quantity or None
         The same measures of the intact and of the fractured stage, as far as there are such.
+    by_mechanics : bool
+        Whether the shape now was computed from loads; otherwise posture has prescribed it.
 
     Examples
     --------
@@ -96,6 +112,7 @@ def compare(
     >>> [(q.name, q.value, q.unit) for q in compare([now], intact=[intact])]
     [('stiffness_vs_intact', 0.8, '1'), ('stiffness_restored', 80.0, '%')]
     """
+    how = "mechanics" if by_mechanics else "prescribed"
     now = _by_name(current)
     before = _by_name(intact) if intact is not None else None
     broken = _by_name(fractured) if fractured is not None else None
@@ -106,10 +123,10 @@ def compare(
         found += _ratios(now, broken, "fractured")
         if "wedge_angle" in now and "wedge_angle" in broken:
             corrected = broken["wedge_angle"] - now["wedge_angle"]
-            found.append(quantity("wedge_angle_corrected_prescribed", corrected))
+            found.append(quantity(f"wedge_angle_corrected_{how}", corrected))
     if before is not None and broken is not None:
         for place in PLACES:
-            found += _height_restored(place, now, before, broken)
+            found += _height_restored(place, now, before, broken, how)
     return tuple(found)
 
 
@@ -143,11 +160,13 @@ def _against_intact(now: Values, intact: Values) -> list[Quantity]:
     return found
 
 
-def _height_restored(place: str, now: Values, intact: Values, fractured: Values) -> list[Quantity]:
+def _height_restored(
+    place: str, now: Values, intact: Values, fractured: Values, how: str
+) -> list[Quantity]:
     least = data.value("measures.comparison.least_lost_height_mm")
     found = []
     for name, result in (
-        (f"height_{place}", f"height_restored_{place}_prescribed"),
+        (f"height_{place}", f"height_restored_{place}_{how}"),
         (f"height_{place}_loaded", f"height_restored_{place}_loaded"),
     ):
         if not all(name in stage for stage in (now, intact, fractured)):
