@@ -54,7 +54,12 @@ def crushable_constituents(specimen: Specimen, laws: Laws | None = None) -> Cons
 
 def crushable_parts(specimen: Specimen, laws: Laws | None = None) -> list[Part]:
     """Return the same, constituent by constituent."""
-    require(not specimen.fillings, "specimen", specimen.name, "without cement")
+    require(
+        not specimen.fillings,
+        "specimen",
+        specimen.name,
+        "without cement here; collapse the body by mechanics before it is filled",
+    )
     return list(
         _parts(
             specimen, {name: crushing(name) for name in ("trabecular", "shell")} | dict(laws or {})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vbsim.anatomy.frame import BodyFrame
-from vbsim.checks import NotConverged
+from vbsim.checks import NotConverged, require
 from vbsim.data import value
 from vbsim.fem.equilibrium import (
     FREE,
@@ -60,6 +60,12 @@ def body_of(specimen: Specimen, caps: Potting) -> Deformed:
     """Return the body of a specimen: as mechanics has left it, or new and free of stress."""
     if specimen.mechanics is not None:
         body: Deformed = specimen.mechanics
+        require(
+            len(body.cements) == len(specimen.cements),
+            "specimen",
+            specimen.name,
+            "without cement that mechanics does not know; use a step of kind 'cement'",
+        )
         return body
     potted = caps.apply(specimen)
     return Deformed(specimen, potted, tuple(crushable_parts(potted)), potted.materials)
