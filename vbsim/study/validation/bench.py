@@ -7,8 +7,10 @@ from functools import lru_cache
 
 from vbsim import measures
 from vbsim.fem import Compression, Response, respond, solve_modes
+from vbsim.fem.loads import Strength
 from vbsim.mesh import VoxelGrid
 from vbsim.specimen import Specimen
+from vbsim.specimen.failure import FailureResponse, load_to_failure
 from vbsim.study.validation.steps import Step
 from vbsim.study.validation.table import Setup
 
@@ -33,6 +35,7 @@ class Bench:
         self.spacing_mm = spacing_mm
         self.n_solves = 0
         self._stiffness: dict[tuple[Setup, tuple[Step, ...]], float] = {}
+        self._strength: dict[tuple[Setup, tuple[Step, ...]], float] = {}
         self._specimen = lru_cache(maxsize=_KEPT)(self._made)
 
     def specimen(self, setup: Setup, *steps: Step) -> Specimen:
@@ -52,6 +55,26 @@ class Bench:
             found = measures.stiffness(specimen, self._pressed(specimen, setup))
             self._stiffness[key] = found.value / 1000.0  # N/mm to kN/mm
         return self._stiffness[key]
+
+    def strength(self, setup: Setup, *steps: Step) -> float:
+        """Return the largest force of a strength test under a guided platen, kN."""
+        key = (setup, steps)
+        if key not in self._strength:
+            _, response = self.failure(setup, *steps)
+            self._strength[key] = float(response.force_n.max()) / 1000.0  # N to kN
+        return self._strength[key]
+
+    def failure(self, setup: Setup, *steps: Step) -> tuple[Specimen, FailureResponse]:
+        """Return the potted specimen and its response to a strength test."""
+        specimen = self.potted(setup, *steps)
+        response = load_to_failure(specimen, Strength(platen="guided", lateral=setup.lateral))
+        log.info(
+            "  %s: %.2f kN in %d steps",
+            specimen.history[-1],
+            response.force_n.max() / 1000.0,
+            len(response.steps),
+        )
+        return specimen, response
 
     def response(self, setup: Setup, *steps: Step) -> tuple[Specimen, Response]:
         """Return the potted specimen and its response to a guided platen."""

@@ -18,7 +18,9 @@ from vbsim.specimen import Specimen
 from vbsim.study.validation import flow_rows
 from vbsim.study.validation.bench import Bench
 from vbsim.study.validation.found import Found
+from vbsim.study.validation.mechanics import MECHANICS, reload_stiffness
 from vbsim.study.validation.steps import CrushBy, Section, Step, WithoutShell
+from vbsim.study.validation.strengths import STRENGTHS, connected_gain
 from vbsim.study.validation.table import Entry, Setup
 
 __all__ = ["Found", "COMPARISONS", "worst_loss_percent"]
@@ -78,7 +80,22 @@ def f1(bench: Bench, entry: Entry) -> Mapping[str, Found]:
     """Stiffness left after a crush."""
     intact = bench.stiffness(entry.setup)
     crushed = bench.stiffness(entry.setup, CrushBy(height_loss=entry.given["height_loss"]))
-    return {"ratio": Found(crushed / intact, f"{intact:.1f} to {crushed:.1f} kN/mm")}
+    return {
+        "ratio": Found(crushed / intact, f"{intact:.1f} to {crushed:.1f} kN/mm"),
+        "mechanics": Found(*reload_stiffness(bench, entry)),
+    }
+
+
+_OTHERS = {**MECHANICS, **STRENGTHS}
+
+
+def _from_elsewhere(name: str) -> Comparison:
+    """Return a comparison of another module in the form of this module."""
+
+    def found(bench: Bench, entry: Entry) -> Mapping[str, Found]:
+        return {key: Found(*pair) for key, pair in _OTHERS[name](bench, entry).items()}
+
+    return found
 
 
 def f8(bench: Bench, entry: Entry) -> Mapping[str, Found]:
@@ -165,7 +182,8 @@ def c8(bench: Bench, entry: Entry) -> Mapping[str, Found]:
         filled = bench.stiffness(setup, Section(), fill)
         words = f"{bare:.1f} to {filled:.1f} kN/mm"
         found[key] = Found(100.0 * (filled / bare - 1.0), words)
-    return found
+    gain = connected_gain(bench, setup, Section(), shapes["connected"])
+    return {**found, "connected_strength": Found(*gain)}
 
 
 def c9(bench: Bench, entry: Entry) -> Mapping[str, Found]:
@@ -197,13 +215,20 @@ def c12(bench: Bench, entry: Entry) -> Mapping[str, Found]:
 
 COMPARISONS: Mapping[str, Comparison] = {
     "S1": s1,
+    "S2": _from_elsewhere("S2"),
     "S3": s3,
+    "S4": _from_elsewhere("S4"),
+    "S11": _from_elsewhere("S11"),
     "S12": s12,
     "S13": s13,
     "F1": f1,
+    "F2": _from_elsewhere("F2"),
+    "F3": _from_elsewhere("F3"),
     "F8": f8,
+    "F10": _from_elsewhere("F10"),
     "C1": c1,
     "C2": c2,
+    "C7": _from_elsewhere("C7"),
     "C8": c8,
     "C9": c9,
     "C10": c10,
@@ -212,6 +237,11 @@ COMPARISONS: Mapping[str, Comparison] = {
     "I2": flow_rows.i2,
     "I3": flow_rows.i3,
     "T1": flow_rows.t1,
+    "H1": _from_elsewhere("H1"),
+    "H2": _from_elsewhere("H2"),
+    "H3": _from_elsewhere("H3"),
+    "H4": _from_elsewhere("H4"),
+    "H7": _from_elsewhere("H7"),
 }
 """The function of every comparison of ``data/validation.toml``."""
 
