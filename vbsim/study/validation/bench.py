@@ -56,18 +56,25 @@ class Bench:
             self._stiffness[key] = found.value / 1000.0  # N/mm to kN/mm
         return self._stiffness[key]
 
-    def strength(self, setup: Setup, *steps: Step) -> float:
-        """Return the largest force of a strength test under a guided platen, kN."""
+    def strength(self, setup: Setup, *steps: Step, until_strain: float = 0.05) -> float:
+        """Return the largest force of a strength test under a guided platen, kN.
+
+        NaN where the force still rose at the end.
+        """
         key = (setup, steps)
         if key not in self._strength:
-            _, response = self.failure(setup, *steps)
-            self._strength[key] = float(response.force_n.max()) / 1000.0  # N to kN
+            _, response = self.failure(setup, *steps, until_strain=until_strain)
+            found = float(response.force_n.max()) / 1000.0  # N to kN
+            self._strength[key] = found if response.has_peak else float("nan")
         return self._strength[key]
 
-    def failure(self, setup: Setup, *steps: Step) -> tuple[Specimen, FailureResponse]:
+    def failure(
+        self, setup: Setup, *steps: Step, until_strain: float = 0.05
+    ) -> tuple[Specimen, FailureResponse]:
         """Return the potted specimen and its response to a strength test."""
         specimen = self.potted(setup, *steps)
-        response = load_to_failure(specimen, Strength(platen="guided", lateral=setup.lateral))
+        test = Strength(platen="guided", lateral=setup.lateral, until_strain=until_strain)
+        response = load_to_failure(specimen, test)
         log.info(
             "  %s: %.2f kN in %d steps",
             specimen.history[-1],

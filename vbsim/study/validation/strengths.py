@@ -32,9 +32,11 @@ def s4(bench: Bench, entry: Entry) -> Mapping[str, tuple[float, str]]:
 
 def s11(bench: Bench, entry: Entry) -> Mapping[str, tuple[float, str]]:
     """Strength between PMMA caps and between disc-like pads."""
-    pads = entry.setup.potting.model_copy(update={"kind": "disc"})
-    soft: Setup = entry.setup.model_copy(update={"potting": pads})
-    stiff_kn, soft_kn = bench.strength(entry.setup), bench.strength(soft)
+    pads = {"kind": "disc", "thickness_mm": entry.given["pad_mm"]}
+    potting = entry.setup.potting.model_copy(update=pads)
+    soft: Setup = entry.setup.model_copy(update={"potting": potting})
+    stiff_kn = bench.strength(entry.setup)
+    soft_kn = bench.strength(soft, until_strain=entry.given["until_strain"])
     return {"ratio": (stiff_kn / soft_kn, f"{stiff_kn:.2f} and {soft_kn:.2f} kN")}
 
 
