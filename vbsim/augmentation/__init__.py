@@ -1,8 +1,8 @@
 """Augmentation: where the cement goes and how much of it."""
 
 from vbsim.augmentation.approach import Approach, NeedlePath
-from vbsim.augmentation.curing import Curing
 from vbsim.augmentation.balloon import Balloon
+from vbsim.augmentation.curing import Curing
 from vbsim.augmentation.distribution import DISTRIBUTIONS, AnyDistribution
 from vbsim.augmentation.fill import CementFill, needle_paths
 from vbsim.augmentation.grown import Cleft, Lobulated
