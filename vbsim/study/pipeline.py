@@ -324,7 +324,7 @@ def tabulate(case: Case, stages: Sequence[Stage]) -> tuple[Row, ...]:
                 found,
                 intact=measured[intact.name, test] if stage is not intact else None,
                 fractured=measured[fractured.name, test] if fractured else None,
-                by_mechanics=stage.specimen.mechanics is not None,
+                by_mechanics=getattr(stage.specimen, "mechanics", None) is not None,
             )
             response = stage.responses.get(test) or stage.failures.get(test)
             labels = (test, response.platen) if response else (NO_TEST, NO_TEST)
