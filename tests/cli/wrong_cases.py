@@ -87,7 +87,7 @@ WRONG = [
         "tests[0].kind",
         "did you mean compression?",
     ),
-    ("unknown mesh", 'kind = "voxels"', 'kind = "hexa"', "mesh.kind", "must be 'voxels'"),
+    ("unknown mesh", 'kind = "voxels"', 'kind = "tetra"', "mesh.kind", "voxels, hexa"),
     (
         "unknown distribution",
         DISTRIBUTION,

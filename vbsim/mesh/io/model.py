@@ -102,7 +102,7 @@ def engineering(constants: FloatArray) -> dict[str, float]:
     Examples
     --------
     >>> found = engineering(np.array([4.0, 4.0, 4.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0]))
-    >>> round(found["E1"], 6), round(found["v12"], 6)
+    >>> round(float(found["E1"]), 6), round(float(found["v12"]), 6)
     (2.666667, 0.333333)
     """
     c11, c22, c33, c12, c13, c23, c44, c55, c66 = constants
