@@ -56,10 +56,10 @@ def test_bricks_are_voxels(lateral):
     np.testing.assert_allclose(found.displacement_mm, moved, atol=1e-6 * np.abs(moved).max())
 
 
-def cylinder(side=12, n_planes=13, seed=1):
-    """A short cylinder of random moduli with a stiff shell, as a sweep."""
+def cylinder(side=12, n_planes=13, seed=1, wall=0.05):
+    """A short cylinder of random moduli with a thin stiff shell, as a sweep."""
     plan = Plan(side, (0.0, 0.3, 0.65, 1.0, 1.05))
-    place = plan.disc * 6.0 * (1.0 + 0.05 * plan.shell_rank)[:, None]
+    place = plan.disc * 6.0 * (1.0 + wall * plan.shell_rank)[:, None]
     heights = np.linspace(0.0, 10.0, n_planes)
     planes = [np.column_stack([place, np.full(plan.n_points, z)]) for z in heights]
     sweep = Sweep(plan, np.array(planes))
@@ -98,6 +98,17 @@ def test_multigrid_needs_no_more_iterations_on_a_finer_mesh(monkeypatch):
         for n in (8, 16)
     ]
     assert counts[1] < 1.3 * counts[0]
+
+
+def test_a_thin_wall_costs_few_iterations(monkeypatch):
+    """Smoothed point by point, the thinner wall would take three times as many: 134, not 22."""
+    monkeypatch.setattr(meshed, "_DIRECT_POINTS", 10)
+    settings = Settings(tolerance=1e-8, threads=1)
+    counts = [
+        solve_modes(cylinder(8, 9, wall=wall), motions=1, settings=settings).report.iterations[0]
+        for wall in (0.05, 0.02)
+    ]
+    assert counts[1] < 2 * counts[0]
 
 
 def test_threads_change_no_digit(monkeypatch):

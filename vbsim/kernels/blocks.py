@@ -5,9 +5,11 @@ Vectors are (n_points, 3). Every kernel does some rows, so that callers can shar
 
 from __future__ import annotations
 
+import numpy as np
+
 from vbsim.kernels import kernel
 
-__all__ = ["diagonal_inverse", "product", "residual", "sweep"]
+__all__ = ["block_inverses", "product", "residual", "sweep"]
 
 
 @kernel
@@ -40,63 +42,92 @@ def residual(start, column, values, x, b, free, rows, r):
 
 
 @kernel
-def sweep(inverse, r, step, keep, rows, d, x):
-    """Chebyshev step in some rows: ``d = keep d + step D^-1 r`` and ``x += d``.
+def sweep(inverse, across, partner, r, steps, rows, d, x):
+    """Chebyshev step in some rows: ``d = keep d + step B^-1 r`` and ``x += d``.
 
     Parameters
     ----------
-    inverse : (n, 3, 3)
-        Inverse of the diagonal blocks, 0 in held rows and columns.
+    inverse, across : (n, 3, 3)
+        Rows of the inverse of the diagonal blocks B: the part of the point itself and that of its
+        partner; 0 in held rows and columns.
+    partner : (n,) int32
+        The point that shares a block with each point, or the point itself.
     r : (n, 3)
         Residual of x.
-    step, keep : float
-        Coefficients of the recurrence.
+    steps : (2,) float
+        ``step`` and ``keep``, coefficients of the recurrence.
     """
+    step, keep = steps[0], steps[1]
     for p in range(rows[0], rows[1]):
-        a = inverse[p]
+        a, q = inverse[p], partner[p]
         u, v, w = r[p, 0], r[p, 1], r[p, 2]
         for i in range(3):
             d[p, i] = keep * d[p, i] + step * (a[i, 0] * u + a[i, 1] * v + a[i, 2] * w)
+        if q != p:
+            a = across[p]
+            u, v, w = r[q, 0], r[q, 1], r[q, 2]
+            for i in range(3):
+                d[p, i] += step * (a[i, 0] * u + a[i, 1] * v + a[i, 2] * w)
+        for i in range(3):
             x[p, i] += d[p, i]
 
 
 @kernel
-def diagonal_inverse(start, column, values, free, out):
-    """Invert the free part of every diagonal block; held rows and columns become 0."""
+def block_inverses(start, column, values, free, partner, inverse, across):
+    """Invert the free part of the diagonal block of every point or pair of points.
+
+    Parameters
+    ----------
+    start, column, values : arrays
+        The matrix.
+    free : (n, 3) float
+        1 at free components, 0 at held ones, whose rows and columns of the inverse become 0.
+    partner, inverse, across : arrays
+        See `sweep`; the last two are filled.
+    """
+    block = np.empty((6, 6))
     for p in range(len(start) - 1):
-        for k in range(start[p], start[p + 1]):
-            if column[k] == p:
-                a = values[k]
-                break
-        f0, f1, f2 = free[p, 0], free[p, 1], free[p, 2]
-        a00 = a[0, 0] * f0 + (1.0 - f0)
-        a11 = a[1, 1] * f1 + (1.0 - f1)
-        a22 = a[2, 2] * f2 + (1.0 - f2)
-        a01, a02, a12 = a[0, 1] * f0 * f1, a[0, 2] * f0 * f2, a[1, 2] * f1 * f2
-        c00, c01, c02 = a11 * a22 - a12 * a12, a02 * a12 - a01 * a22, a01 * a12 - a02 * a11
-        det = a00 * c00 + a01 * c01 + a02 * c02
-        out[p, 0, 0] = c00 / det * f0
-        out[p, 1, 1] = (a00 * a22 - a02 * a02) / det * f1
-        out[p, 2, 2] = (a00 * a11 - a01 * a01) / det * f2
-        out[p, 0, 1] = out[p, 1, 0] = c01 / det * f0 * f1
-        out[p, 0, 2] = out[p, 2, 0] = c02 / det * f0 * f2
-        out[p, 1, 2] = out[p, 2, 1] = (a01 * a02 - a00 * a12) / det * f1 * f2
+        q = partner[p]
+        if q < p:
+            continue  # done with its partner
+        size = 6 if q > p else 3
+        for i in range(6):
+            for j in range(6):
+                block[i, j] = 1.0 if i == j else 0.0
+        for t in range(size // 3):
+            row = p if t == 0 else q
+            for k in range(start[row], start[row + 1]):
+                other = column[k]
+                own, far = other == p, other == q
+                if own or far:
+                    ti, tj = 3 * t, 0 if own else 3
+                    for i in range(3):
+                        for j in range(3):
+                            both = free[row, i] * free[other, j]
+                            if both > 0.0:
+                                block[ti + i, tj + j] = values[k, i, j]
+        _invert(block, size)
+        for i in range(3):
+            for j in range(3):
+                both = free[p, i] * free[p, j]
+                inverse[p, i, j] = block[i, j] * both
+                if size == 6:
+                    inverse[q, i, j] = block[3 + i, 3 + j] * free[q, i] * free[q, j]
+                    across[p, i, j] = block[i, 3 + j] * free[p, i] * free[q, j]
+                    across[q, i, j] = block[3 + i, j] * free[q, i] * free[p, j]
 
 
 @kernel
-def relax(start, column, values, inverse, b, forwards, x):
-    """Gauss-Seidel: solve every row's own block in turn, forwards or backwards, in place."""
-    n = len(start) - 1
-    for t in range(n):
-        p = t if forwards else n - 1 - t
-        r0, r1, r2 = b[p, 0], b[p, 1], b[p, 2]
-        for k in range(start[p], start[p + 1]):
-            a, q = values[k], column[k]
-            u, v, w = x[q, 0], x[q, 1], x[q, 2]
-            r0 -= a[0, 0] * u + a[0, 1] * v + a[0, 2] * w
-            r1 -= a[1, 0] * u + a[1, 1] * v + a[1, 2] * w
-            r2 -= a[2, 0] * u + a[2, 1] * v + a[2, 2] * w
-        m = inverse[p]
-        x[p, 0] += m[0, 0] * r0 + m[0, 1] * r1 + m[0, 2] * r2
-        x[p, 1] += m[1, 0] * r0 + m[1, 1] * r1 + m[1, 2] * r2
-        x[p, 2] += m[2, 0] * r0 + m[2, 1] * r1 + m[2, 2] * r2
+def _invert(block, n):
+    """Invert a symmetric positive definite matrix in place (Gauss-Jordan, no pivots needed)."""
+    for k in range(n):
+        pivot = 1.0 / block[k, k]
+        block[k, k] = 1.0
+        for j in range(n):
+            block[k, j] *= pivot
+        for i in range(n):
+            if i != k:
+                factor = block[i, k]
+                block[i, k] = 0.0
+                for j in range(n):
+                    block[i, j] -= factor * block[k, j]

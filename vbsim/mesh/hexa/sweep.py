@@ -85,6 +85,16 @@ class Sweep:
         """Return the mesh; points and cells are numbered plane by plane."""
         return Mesh(self.points.reshape(-1, 3), self.cells())
 
+    def partners(self) -> NDArray[np.int32]:
+        """Return the point across the outermost ring; inside, the point itself, (n_points,)."""
+        plan = self.plan
+        across = np.arange(plan.n_points)
+        if plan.n_rings:
+            inner, outer = plan.circle(plan.n_rings - 1), plan.circle(plan.n_rings)
+            across[inner], across[outer] = outer, inner
+        planes = np.arange(len(self.points))[:, None] * plan.n_points
+        return (planes + across).ravel().astype(np.int32)
+
     def coarser(self) -> Coarser | None:
         """Return a sweep of half the cells along each line, or None at the coarsest."""
         below = self.plan.coarser()
