@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from vbsim.fem.problem import PlatenProblem
 from vbsim.materials.field import StiffnessField
 from vbsim.mesh.voxels import VoxelGrid
 from vbsim.study.benchmark import Surroundings, generate, write_records
-from vbsim.study.benchmark.record import commit, machine, now, versions
+from vbsim.study.benchmark.record import Measured
 from vbsim.study.microfe import load_kernels
 
 POISSON = 0.3
@@ -47,22 +47,13 @@ class Body(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Again:
+class Again(Measured):
     """One solve after another on one body."""
 
     what: str
     dof: int
     iterations: int
     cpu_s: float
-    load: float
-    machine: str = field(default_factory=machine)
-    versions: dict[str, str] = field(default_factory=versions)
-    commit: str | None = field(default_factory=commit)
-    taken: str = field(default_factory=now)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything by name."""
-        return asdict(self)
 
 
 def main(words: list[str] | None = None) -> None:
@@ -96,7 +87,7 @@ def series(dof: float, tolerance: float) -> list[Again]:
         around, begun = Surroundings(), time.process_time()
         result, iterations, n_dof = work()
         took = time.process_time() - begun
-        found.append(Again(what, n_dof, iterations, took, around.load()))
+        found.append(Again(what, n_dof, iterations, took, load=around.load()))
         return result
 
     def solve(problem: PlatenProblem, motion: int, start: Any = None) -> tuple[Any, int, int]:

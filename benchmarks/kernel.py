@@ -12,10 +12,9 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import counting
 import numpy as np
@@ -23,7 +22,7 @@ from machine import copy_bytes_per_s, least_time, operations_per_s
 from plain_block import operator_of
 
 from vbsim.study.benchmark import Surroundings, write_records
-from vbsim.study.benchmark.record import commit, machine, now, versions
+from vbsim.study.benchmark.record import Measured
 
 _UNITS = (1, 3)
 _MODES = ("product", "smoother")
@@ -31,7 +30,7 @@ _TYPES = {"float64": np.float64, "float32": np.float32}
 
 
 @dataclass(frozen=True)
-class Rate:
+class Rate(Measured):
     """Throughput of one kernel beside the machine's limits.
 
     `share_of_bandwidth` and `share_of_peak` are of what the same number of threads reached in the
@@ -48,11 +47,6 @@ class Rate:
     operations_per_element: float
     copy_bytes_per_s: float
     peak_operations_per_s: float
-    load: float
-    machine: str = field(default_factory=machine)
-    versions: dict[str, str] = field(default_factory=versions)
-    commit: str | None = field(default_factory=commit)
-    taken: str = field(default_factory=now)
 
     @property
     def share_of_bandwidth(self) -> float:
@@ -63,10 +57,6 @@ class Rate:
     def share_of_peak(self) -> float:
         """Operations per second / those of multiply-adds in the cache."""
         return self.elements_per_s * self.operations_per_element / self.peak_operations_per_s
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything by name."""
-        return asdict(self)
 
 
 def main(words: list[str] | None = None) -> None:

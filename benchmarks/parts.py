@@ -10,7 +10,7 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 from vbsim.fem import Settings
 from vbsim.kernels import runs, transfer, vectors, voxel
 from vbsim.study.benchmark import Surroundings, clamped_compression, generate, write_records
-from vbsim.study.benchmark.record import commit, machine, now, versions
+from vbsim.study.benchmark.record import Measured
 from vbsim.study.microfe import load_kernels, solve_image
 
 SETUP = "set-up"
@@ -39,7 +39,7 @@ PARTS = (
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Measured):
     """Shares of the processor time of one solve, by part."""
 
     structure: str
@@ -47,15 +47,6 @@ class Profile:
     iterations: int
     cpu_s: float
     shares: dict[str, float]
-    load: float
-    machine: str = field(default_factory=machine)
-    versions: dict[str, str] = field(default_factory=versions)
-    commit: str | None = field(default_factory=commit)
-    taken: str = field(default_factory=now)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything by name."""
-        return asdict(self)
 
 
 def main(words: list[str] | None = None) -> None:

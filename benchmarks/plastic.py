@@ -16,10 +16,10 @@ import resource
 import shutil
 import subprocess
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ from vbsim.materials.field import StiffnessField
 from vbsim.materials.laws import Quadric, Softening, Surface
 from vbsim.mesh.voxels import VoxelGrid
 from vbsim.study.benchmark import Surroundings, write_records
-from vbsim.study.benchmark.record import commit, machine, now, versions
+from vbsim.study.benchmark.record import Measured
 
 POISSON, HARDENING = 0.3, 0.5
 BINS, VOIDS, SEED = 12, 0.1, 1
@@ -39,7 +39,7 @@ STRAIN, INCREMENTS = 0.02, 10
 
 
 @dataclass(frozen=True)
-class PlasticRecord:
+class PlasticRecord(Measured):
     """One program on one block."""
 
     name: str
@@ -50,16 +50,7 @@ class PlasticRecord:
     force_n: tuple[float, ...]
     cpu_s: float
     wall_s: float
-    load: float
     deviation: float
-    machine: str = field(default_factory=machine)
-    versions: dict[str, str] = field(default_factory=versions)
-    commit: str | None = field(default_factory=commit)
-    taken: str = field(default_factory=now)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything by name."""
-        return asdict(self)
 
 
 class Ends(NamedTuple):
@@ -227,8 +218,8 @@ def main() -> None:
             tuple(ours),
             cpu,
             wall,
-            load,
             deviation,
+            load=load,
         ),
         PlasticRecord(
             "CalculiX",
@@ -239,8 +230,8 @@ def main() -> None:
             tuple(theirs),
             peer_cpu,
             peer_wall,
-            load,
             0.0,
+            load=load,
         ),
     ]
     for record in records:

@@ -12,14 +12,14 @@ import argparse
 import tempfile
 import threading
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from vbsim.study.benchmark import Surroundings, write_records
-from vbsim.study.benchmark.record import commit, machine, now, versions
+from vbsim.study.benchmark.record import Measured
 from vbsim.study.results import Row
 from vbsim.study.sweep import (
     OnDask,
@@ -38,7 +38,7 @@ N_ROWS = 150
 
 
 @dataclass(frozen=True)
-class Overhead:
+class Overhead(Measured):
     """Cost of a sweep whose cases cost nothing; memory in three equal parts of the run."""
 
     n_cases: int
@@ -48,19 +48,10 @@ class Overhead:
     ms_per_case: float
     memory_mb: tuple[float, float, float]
     table_mb: float
-    load: float
-    machine: str = field(default_factory=machine)
-    versions: dict[str, str] = field(default_factory=versions)
-    commit: str | None = field(default_factory=commit)
-    taken: str = field(default_factory=now)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything by name."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
-class SpeedUp:
+class SpeedUp(Measured):
     """The same sweep one by one and on processes."""
 
     name: str
@@ -73,15 +64,6 @@ class SpeedUp:
     of_ideal: float
     n_stages: int
     n_solved: int
-    load: float
-    machine: str = field(default_factory=machine)
-    versions: dict[str, str] = field(default_factory=versions)
-    commit: str | None = field(default_factory=commit)
-    taken: str = field(default_factory=now)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything by name."""
-        return asdict(self)
 
 
 def stub_case(job: Any, start: Any = None) -> Outcome:
@@ -159,7 +141,7 @@ def measure_overhead(n: int, n_workers: int) -> Overhead:
         table_mb = (result.folder / "table.parquet").stat().st_size / 1e6
     each = 1e3 * (plan_s + result.seconds) / n
     return Overhead(
-        n, n_workers, plan_s, result.seconds, each, thirds, table_mb, surroundings.load()
+        n, n_workers, plan_s, result.seconds, each, thirds, table_mb, load=surroundings.load()
     )
 
 
@@ -192,7 +174,7 @@ def measure_speedup(file: Path, n_workers: int) -> SpeedUp:
         one_by_one.seconds / n_workers / together_s,
         plan.n_stages(),
         plan.n_distinct_stages(),
-        surroundings.load(),
+        load=surroundings.load(),
     )
 
 

@@ -34,8 +34,8 @@ SOLVE = Record(
     load=0.1,
 )
 PEER = replace(SOLVE, name="Other", cpu_s=20.0, reaction_n=1000.001, iterations=9)
-RATE = kernel.Rate("product", "float32", 1, 1, 1000, 1e8, 40.0, 192.0, 8e9, 38.4e9, 0.1)
-PROFILE = Profile("body", 1_000_000, 20, 0.5, dict.fromkeys(PARTS, 0.1), 0.1)
+RATE = kernel.Rate("product", "float32", 1, 1, 1000, 1e8, 40.0, 192.0, 8e9, 38.4e9, load=0.1)
+PROFILE = Profile("body", 1_000_000, 20, 0.5, dict.fromkeys(PARTS, 0.1), load=0.1)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The record of one solve: what was solved, how well, what it took, on what."""
+"""Records of measurements: what was done, how well, what it took, on what."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Line",
+    "Measured",
     "Record",
     "Surroundings",
     "machine",
@@ -85,8 +86,40 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What every record of a measurement tells: on what, when, and how busy the machine was.
+
+    Parameters
+    ----------
+    load : float
+        Processors of the machine that others kept busy meanwhile, on average; timings are
+        trustworthy well below 1.
+    machine : str
+        Processor and number of cores.
+    versions : dict
+        Versions of program and packages.
+    commit : str or None
+        Commit of the program.
+    taken : str
+        When, UTC.
+    """
+
+    load: float
+    machine: str = field(default_factory=machine)
+    versions: dict[str, str] = field(default_factory=versions)
+    commit: str | None = field(default_factory=commit)
+    taken: str = field(default_factory=now)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything by name, what was measured first."""
+        values = asdict(self)
+        common = {item.name: values.pop(item.name) for item in fields(Measured)}
+        return {**values, **common}
+
+
 @dataclass(frozen=True)
-class Record:
+class Record(Measured):
     """One solve.
 
     Parameters
@@ -115,17 +148,6 @@ class Record:
         Largest memory of the process.
     bytes_per_dof : float
         Memory above that of the process before the body was there / `dof`.
-    load : float
-        Processors of the machine that others kept busy meanwhile, on average; timings are
-        trustworthy well below 1.
-    machine : str
-        Processor and number of cores.
-    versions : dict
-        Versions of program and packages.
-    commit : str or None
-        Commit of the program.
-    taken : str
-        When, UTC.
     """
 
     name: str
@@ -143,11 +165,6 @@ class Record:
     setup_cpu_s: float
     peak_bytes: int
     bytes_per_dof: float
-    load: float
-    machine: str = field(default_factory=machine)
-    versions: dict[str, str] = field(default_factory=versions)
-    commit: str | None = field(default_factory=commit)
-    taken: str = field(default_factory=now)
 
     @property
     def dof_per_s(self) -> float:
@@ -156,7 +173,7 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything by name."""
-        return {**asdict(self), "dof_per_s": self.dof_per_s}
+        return {**super().to_dict(), "dof_per_s": self.dof_per_s}
 
 
 class Line(Protocol):
