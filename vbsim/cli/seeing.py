@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vbsim.checks import InvalidInput
 from vbsim.cli.commands import app
 
 if TYPE_CHECKING:
@@ -96,6 +95,7 @@ def view(
     With two results, the last stage of each is shown (or --stage of both) and, on equal grids,
     the difference.
     """
+    from vbsim.checks import InvalidInput
     from vbsim.study.stored import open_study
 
     if len(results) > 2:
@@ -156,6 +156,7 @@ def convert(
 def _panes(
     studies: Sequence[StoredStudy], stages: Sequence[str], *, is_compared: bool
 ) -> list[Pane]:
+    from vbsim.checks import InvalidInput
     from vbsim.views.scenes import difference, panes_of
 
     if len(studies) == 1:
@@ -179,6 +180,7 @@ def _panes(
 
 
 def _style(field: str, cut: str, camera: str, deform: float) -> Style:
+    from vbsim.checks import InvalidInput
     from vbsim.views.catalogue import look_of
     from vbsim.views.scenes import CAMERAS, Cut, Style
 
@@ -190,6 +192,7 @@ def _style(field: str, cut: str, camera: str, deform: float) -> Style:
 
 
 def _show(panes: Sequence[Pane], style: Style, screenshot: Path | None, movie: Path | None) -> None:
+    from vbsim.checks import InvalidInput
     from vbsim.views import scenes
     from vbsim.views.style import save
 
@@ -230,6 +233,8 @@ def write_report(study: StoredStudy, output: Path | None = None) -> Path:
 
 def new_file(path: Path) -> Path:
     """Return the path of a file to be written; refuses one that exists."""
+    from vbsim.checks import InvalidInput
+
     if path.exists():
         raise InvalidInput(f"{path} exists and is left as it is; name another file")
     return path
@@ -237,6 +242,7 @@ def new_file(path: Path) -> Path:
 
 def write_page(path: Path, page: str) -> None:
     """Write a page aside and rename it when whole."""
+    from vbsim.checks import InvalidInput
     from vbsim.study.results import file_written_aside
 
     try:
