@@ -2,19 +2,24 @@
 
 `--stub N` plans and runs N cases that solve nothing: whatever time passes is overhead, and the
 memory of the process that holds Dask's scheduler is sampled on the way. `--speedup FILE` runs a
-sweep one case after the other in this process and then on worker processes, both with nothing kept;
-the ideal is the first time divided by the number of processes.
+sweep by its command, one case after the other (`-j 0`) and then on worker processes, both with
+nothing kept; the ideal is the first time divided by the number of processes. Times are those that
+the command tells, from the plan to the table, starting and stopping workers included; the time of
+the whole command, Python's imports and the plan included, stands beside them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -59,9 +64,12 @@ class SpeedUp(Measured):
     n_workers: int
     one_by_one_s: float
     together_s: float
-    again_s: float
     cases_per_minute: float
     of_ideal: float
+    one_by_one_command_s: float
+    together_command_s: float
+    command_of_ideal: float
+    again_command_s: float
     n_stages: int
     n_solved: int
 
@@ -150,32 +158,52 @@ def measure_speedup(file: Path, n_workers: int) -> SpeedUp:
     plan = load_plan(file)
     surroundings = Surroundings()
     with tempfile.TemporaryDirectory() as alone, tempfile.TemporaryDirectory() as both:
-        one_by_one = run_sweep(plan, alone)
-        began = time.perf_counter()
-
-        def engine(left: Any) -> Any:
-            return _cluster(n_workers)
-
-        together = run_sweep(plan, both, engine)
-        together_s = time.perf_counter() - began
-        began = time.perf_counter()
-        run_sweep(load_plan(file), both, engine)
-        again_s = time.perf_counter() - began
-        same = [(r.folder / "table.csv").read_bytes() for r in (one_by_one, together)]
+        one_by_one = _command(file, alone, 0)
+        together = _command(file, both, n_workers)
+        again = _command(file, both, n_workers)
+        same = [Path(run.folder, "table.csv").read_bytes() for run in (one_by_one, together)]
         assert same[0] == same[1], "the two ways differ"
+        assert again.n_reused == len(plan.cases), "something was computed again"
     return SpeedUp(
-        plan.name,
-        len(plan.cases),
-        n_workers,
-        one_by_one.seconds,
-        together_s,
-        again_s,
-        60.0 * len(plan.cases) / together_s,
-        one_by_one.seconds / n_workers / together_s,
-        plan.n_stages(),
-        plan.n_distinct_stages(),
+        name=plan.name,
+        n_cases=len(plan.cases),
+        n_workers=n_workers,
+        one_by_one_s=one_by_one.told_s,
+        together_s=together.told_s,
+        cases_per_minute=60.0 * len(plan.cases) / together.told_s,
+        of_ideal=one_by_one.told_s / n_workers / together.told_s,
+        one_by_one_command_s=one_by_one.command_s,
+        together_command_s=together.command_s,
+        command_of_ideal=one_by_one.command_s / n_workers / together.command_s,
+        again_command_s=again.command_s,
+        n_stages=plan.n_stages(),
+        n_solved=plan.n_distinct_stages(),
         load=surroundings.load(),
     )
+
+
+class _Run(NamedTuple):
+    """What one command took."""
+
+    told_s: float
+    command_s: float
+    folder: str
+    n_reused: int
+
+
+def _command(file: Path, results: str, n_workers: int) -> _Run:
+    words = ["sweep", str(file), "--results", results, "-j", str(n_workers), "--json", "--quiet"]
+    call = "import sys; from vbsim.cli import main; sys.exit(main())"
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", call, *words, "--no-figures"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    command_s = time.perf_counter() - began
+    told = json.loads(done.stdout)
+    return _Run(told["seconds"], command_s, told["folder"], told["reused"])
 
 
 class _open:  # noqa: N801
@@ -189,19 +217,6 @@ class _open:  # noqa: N801
 
     def __exit__(self, *error: object) -> None:
         return None
-
-
-class _cluster:  # noqa: N801
-    """A local cluster while in use."""
-
-    def __init__(self, n_workers: int) -> None:
-        self._cluster = local_cluster(n_workers, memory_bytes=4_000_000_000)
-
-    def __enter__(self) -> OnDask:
-        return OnDask(self._cluster.__enter__())
-
-    def __exit__(self, *error: object) -> None:
-        self._cluster.__exit__(*error)
 
 
 def main() -> None:

@@ -69,6 +69,11 @@ def sweep(
 
     Running it again goes on where it stopped; a case that fails is a row with its reason.
     """
+    if processes != 0 and scheduler is None and not dry_run and not any(results.glob("*/parts")):
+        # It gets ready while this process imports and plans; an earlier sweep may be complete.
+        from vbsim.workers import prepare_workers
+
+        prepare_workers()
     from vbsim.cli import sweep_screen
     from vbsim.study.sweep import load_plan, pending, run_sweep, sweep_folder
     from vbsim.study.sweep.forecast import forecast_sweep

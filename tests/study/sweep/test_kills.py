@@ -79,6 +79,14 @@ def wait_for_cases(results, n, process):
     wait_until(holds, f"{n} finished cases", process)
 
 
+def workers_of(main):
+    """Worker processes: what was forked by the process that workers are forked from, if it can."""
+    parents = psutil.Process(main.pid).children()
+    forked = [child for parent in parents for child in parent.children()]
+    started = [child for child in parents if "spawn_main" in " ".join(child.cmdline())]
+    return forked or started
+
+
 def resumed(results):
     """Finish the sweep in this process; return what was left and the table."""
     folder = sweep_folder(plan(), results)
@@ -110,9 +118,7 @@ def test_a_worker_is_killed(file, start, tmp_path, wanted):
     words = ["sweep", str(file), "--results", str(tmp_path), "-j", "1", "--no-figures"]
     main = start([*VBSIM, *words], "log")
     wait_for_cases(tmp_path, moments(3)[2], main)
-    children = psutil.Process(main.pid).children(recursive=True)
-    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-    workers[0].kill()
+    workers_of(main)[0].kill()
     # The sweep goes on by itself.
     assert main.wait(PATIENCE_S) == 0
     assert (sweep_folder(plan(), tmp_path) / "table.csv").read_text() == wanted

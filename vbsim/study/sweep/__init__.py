@@ -4,7 +4,8 @@ A sweep file is a case with a ``[sweep]`` table. `load_plan` reads and checks al
 `run_sweep` runs what is left on an engine, `read_table` gives the table at any moment.
 """
 
-from vbsim.study.sweep.engine import InProcess, OnDask, connected, local_cluster
+from vbsim.study.sweep.cluster import connected, local_cluster
+from vbsim.study.sweep.engine import InProcess, OnDask
 from vbsim.study.sweep.outcome import Outcome, Status
 from vbsim.study.sweep.plan import Plan, Planned, load_plan, make_plan
 from vbsim.study.sweep.run import (

@@ -8,23 +8,17 @@ the scheduler holds little however long the sweep is.
 
 from __future__ import annotations
 
-import logging
-import signal
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import zip_longest
-from multiprocessing import resource_tracker
 from typing import Any, Protocol
 
-from vbsim.checks import InvalidInput, VbsimError
+from vbsim.checks import VbsimError
 from vbsim.study.sweep.outcome import Outcome, Status
 from vbsim.study.sweep.worker import Job, Start, solve_case, solve_start
 
-__all__ = ["Engine", "InProcess", "OnDask", "local_cluster", "connected", "ClusterLost"]
-
-log = logging.getLogger("vbsim.sweep")
+__all__ = ["ALLOWED_DEATHS", "Engine", "InProcess", "OnDask", "ClusterLost"]
 
 # Stages held for the cases that come next; neighbours in a plan share most of them.
 _HELD_STARTS = 4
@@ -189,90 +183,3 @@ def _lanes(jobs: Sequence[Job], n_lanes: int) -> list[Job]:
     length = -(-len(jobs) // n_lanes)
     lanes = [jobs[k * length : (k + 1) * length] for k in range(n_lanes)]
     return [job for row in zip_longest(*lanes) for job in row if job is not None]
-
-
-# Clusters -----------------------------------------------------------------------------------------
-
-_LOCAL: dict[str, Any] = {
-    "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
-    # A case holds the interpreter for seconds; that is no sign of trouble.
-    "distributed.admin.tick.limit": "1h",
-    "distributed.worker.daemon": True,
-    "distributed.worker.profile.enabled": False,
-    "distributed.admin.system-monitor.log-length": 60,
-    "distributed.nanny.environ": {"NUMBA_NUM_THREADS": "1"},
-    "distributed.logging": {"distributed": "error", "distributed.nanny": "critical"},
-}
-
-
-@contextmanager
-def local_cluster(n_workers: int, *, memory_bytes: int) -> Iterator[Any]:
-    """Give a client of worker processes on this machine, one solver thread each.
-
-    Parameters
-    ----------
-    n_workers : int
-        How many.
-    memory_bytes : int
-        What each may take before it is started anew.
-    """
-    import dask
-    from distributed import Client, LocalCluster
-
-    with dask.config.set(_LOCAL):
-        with _deaf_to_interrupts():
-            cluster = LocalCluster(
-                n_workers=n_workers,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=memory_bytes,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-            )
-        client = Client(cluster)
-        try:
-            yield client
-        finally:
-            client.close(timeout=5)
-            cluster.close(timeout=10)
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Let what is started inside never see control-C: the main process alone ends the workers.
-
-    Threads and processes inherit what their starter has blocked, restarted workers included.
-    """
-    # Its own start would unblock them again for the thread that starts it.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def connected(address: str, *, timeout_s: float = 10.0) -> Iterator[Any]:
-    """Give a client of a cluster that runs already.
-
-    Raises
-    ------
-    InvalidInput
-        If no scheduler answers in time.
-    """
-    import dask
-    from distributed import Client
-
-    with dask.config.set({"distributed.comm.timeouts.connect": f"{timeout_s}s"}):
-        try:
-            client = Client(address, set_as_default=False, timeout=timeout_s)
-        except (OSError, ValueError) as error:
-            raise InvalidInput(
-                f"no Dask scheduler answers at {address} ({type(error).__name__}); start one with "
-                "'dask scheduler' and workers with 'dask worker ADDRESS'"
-            ) from None
-        try:
-            yield client
-        finally:
-            client.close(timeout=5)
