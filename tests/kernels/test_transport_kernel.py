@@ -90,3 +90,12 @@ def test_shear_rate_of_plug_flow_is_the_capillaries():
             rate,
         )
         np.testing.assert_allclose(rate[1, 1, 2:-2], 4.0 / np.sqrt(8.0 * k * phi), rtol=1e-6)
+
+
+def test_a_tube_fills_from_where_cement_enters():
+    entering, room = np.array([0.0, 3.0, 0.0, 1.0]), np.array([1.0, 1.0, 1.0, 0.5])
+    for kernel in (transport.carry, transport.carry.py_func):
+        held = np.array([0.0, 0.5, 0.0, 0.0])
+        out = kernel(entering, room, held)
+        np.testing.assert_allclose(held, [0.0, 1.0, 1.0, 0.5])
+        assert out == pytest.approx(2.0)

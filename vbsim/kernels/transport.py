@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vbsim.kernels import kernel
 
-__all__ = ["Fluid", "shear_rate", "advance"]
+__all__ = ["Fluid", "shear_rate", "advance", "carry"]
 
 Array = NDArray[np.float64]
 
@@ -157,3 +157,25 @@ def advance(order, u, faces, leak, source, now, fluid, arriving, arriving_age, l
             share = excess * flux[side] / total
             come[cell + steps[side]] += share
             age[cell + steps[side]] += share * mean
+
+
+@kernel
+def carry(entering, room, held):
+    """Let what enters a tube along its way fill it from there on; return what leaves at its end.
+
+    Parameters
+    ----------
+    entering : (n,)
+        Volume that enters each piece of the tube, from its inner end to its mouth.
+    room : (n,)
+        Volume of each piece.
+    held : (n,)
+        What it holds; changed in place.
+    """
+    moving = 0.0
+    for piece in range(len(room)):
+        moving += entering[piece]
+        kept = max(min(moving, room[piece] - held[piece]), 0.0)
+        held[piece] += kept
+        moving -= kept
+    return moving

@@ -19,6 +19,7 @@ from vbsim.augmentation.injection.medium import Medium, Tube, shares_of_points, 
 from vbsim.augmentation.injection.needle import Needle
 from vbsim.augmentation.injection.outlets import COMPARTMENTS, Mouth
 from vbsim.augmentation.injection.rheology import PA, Rheology, tube_resistance
+from vbsim.augmentation.injection.veins import Lumen, Network, take_volume
 from vbsim.checks import require
 from vbsim.data import value
 from vbsim.fem.diffusion import Diffusion, pad
@@ -91,11 +92,12 @@ class Limits(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """One way out: the cells it starts from and how much of it starts in each."""
+    """One way out: the cells it starts from, and how much of it starts in each or its vein."""
 
     mouth: Mouth
     cells: NDArray[np.intp]
     shares: FloatArray
+    lumen: Lumen | None = None
 
 
 @dataclass(eq=False)
@@ -136,7 +138,8 @@ class Flow:
     injected_mm3: float = 0.0
 
     def __post_init__(self) -> None:
-        medium = self.medium
+        self._network = Network(self.medium, [m.lumen for m in self.mouths if m.lumen])
+        medium = self.medium = take_volume(self.medium, self._network.lumens)
         shape = medium.pore.shape
         self._balance = Diffusion((shape[0], shape[1], shape[2]), medium.spacing_mm)
         self._permeability, self._porosity = pad(medium.permeability_mm2), pad(medium.pore)
@@ -147,8 +150,13 @@ class Flow:
         self._arriving = np.zeros_like(self._porosity), np.zeros_like(self._porosity)
         self._leaked_now = np.zeros_like(self._porosity)
         self._cells = np.flatnonzero(self._porosity.ravel() > 0.0)
-        self._ways = [_way_of(medium, mouth) for mouth in self.mouths]
-        self._parts = _parts_of(self._ways, self._porosity.size)
+        left = iter(self._network.lumens)
+        self._ways = [
+            _way_of_vein(mouth, next(left)) if mouth.lumen else _way_of(medium, mouth)
+            for mouth in self.mouths
+        ]
+        self._drawn = [np.zeros(len(way.cells)) for way in self._ways]
+        self._is_vein = np.array([way.lumen is not None for way in self._ways], dtype=bool)
         self.leaked_mm3 = np.zeros(len(self._ways))
         self._out_rate = np.zeros(len(self._ways))
         self._flow_rate = self.limits.rate_mm3_per_s
@@ -163,7 +171,17 @@ class Flow:
     @property
     def cement_mm3(self) -> FloatArray:
         """Cement in every cell, (n_z, n_y, n_x), mm3; what waits to move on included."""
-        return np.asarray((self.fluid.held + self.fluid.waiting)[1:-1, 1:-1, 1:-1])
+        in_veins, _ = self._in_veins()
+        return np.asarray((self.fluid.held + self.fluid.waiting + in_veins)[1:-1, 1:-1, 1:-1])
+
+    def _in_veins(self) -> tuple[FloatArray, FloatArray]:
+        """Return cement in the veins of every cell and their room, each padded, mm3."""
+        held, room = np.zeros_like(self._porosity), np.zeros_like(self._porosity)
+        for way in self._ways:
+            if way.lumen is not None:
+                np.add.at(held.reshape(-1), way.cells, way.lumen.held_mm3)
+                np.add.at(room.reshape(-1), way.cells, way.lumen.course.room_mm3)
+        return held, room
 
     def leaked_ml(self) -> dict[str, float]:
         """Return what has leaked into each compartment, ml."""
@@ -302,7 +320,7 @@ class Flow:
         # Along a cell that the front crosses, cement and marrow lie one behind the other.
         viscosity = filled * cement + (1.0 - filled) * marrow
         mobility = self._permeability / (viscosity * PA)
-        leak = self._leak = self._leaks(filled, cement, consistency)
+        leak = self._leak = self._leaks(filled, mobility, consistency)
         drain = medium.drain * (1.0 - filled[1:-1, 1:-1, 1:-1])
         ways_out = float(drain.sum() + leak.sum())
         if ways_out * self.limits.pressure_mpa < self._flow_rate:
@@ -348,28 +366,54 @@ class Flow:
         )
         return viscosity, consistency
 
-    def _leaks(self, filled: FloatArray, cement: FloatArray, consistency: FloatArray) -> FloatArray:
+    def _leaks(
+        self,
+        filled: FloatArray,
+        mobility: FloatArray,
+        consistency: FloatArray,
+    ) -> FloatArray:
         """Return the conductance of every cell to the ways out, padded, mm3 / (MPa s)."""
         leak = np.zeros_like(filled)
-        flat, pressure = leak.reshape(-1), self._pressure.reshape(-1)
+        pressure, k_flat = self._pressure.reshape(-1), consistency.reshape(-1)
+        factors = self.medium.factors
+        # Into a tube across the body's axis: the mean permeability of the plane across it.
+        towards = mobility.reshape(-1) * float(np.sqrt(factors[0] * factors[2]))
         for k, way in enumerate(self._ways):
             if not len(way.cells):
                 continue
-            radius, length = way.mouth.channel.radius_mm, way.mouth.length_mm
-            k_here = float(way.shares @ consistency.reshape(-1)[way.cells])
-            wall_rate = 4.0 * max(self._out_rate[k], 0.0) / (np.pi * radius**3)
-            thick = self.rheology.tube_factor * float(
-                self.rheology.viscosity_pa_s(wall_rate, k_here)
-            )
-            reached = min(float(self.leaked_mm3[k]) / (np.pi * radius**2), length)
-            resistance = tube_resistance(thick, radius, reached) + tube_resistance(
-                self.marrow_pa_s, radius, length - reached
-            )
-            flat[way.cells] += way.shares / resistance
-            out = float((way.shares * pressure[way.cells]).sum()) / resistance
+            k_here = k_flat[way.cells]
+            outside = self._outside(k, float(k_here[-1] if way.lumen else way.shares @ k_here))
+            if way.lumen is not None:
+                drawn = way.lumen.conductances(
+                    pressure[way.cells],
+                    towards[way.cells],
+                    k_here,
+                    rheology=self.rheology,
+                    marrow_pa_s=self.marrow_pa_s,
+                    outside=outside,
+                )
+                out = float(way.lumen.flow_mm3_per_s[-1])
+            else:
+                drawn = way.shares / outside
+                out = float(drawn @ pressure[way.cells])
+            self._drawn[k] = drawn
+            np.add.at(leak.reshape(-1), way.cells, drawn)
             # Half the change at a time: rate and viscosity chase each other.
             self._out_rate[k] = 0.5 * (self._out_rate[k] + max(out, 0.0))
         return leak
+
+    def _outside(self, number: int, consistency: float) -> float:
+        """Return the resistance of a way outside the bone, MPa s / mm3."""
+        mouth = self._ways[number].mouth
+        radius, length = mouth.channel.radius_mm, mouth.length_mm
+        wall_rate = 4.0 * max(self._out_rate[number], 0.0) / (np.pi * radius**3)
+        thick = self.rheology.tube_factor * float(
+            self.rheology.viscosity_pa_s(wall_rate, consistency)
+        )
+        reached = min(float(self.leaked_mm3[number]) / (np.pi * radius**2), length)
+        return tube_resistance(thick, radius, reached) + tube_resistance(
+            self.marrow_pa_s, radius, length - reached
+        )
 
     # Front ---------------------------------------------------------------------------------------
 
@@ -387,9 +431,17 @@ class Flow:
             *self._arriving,
             self._leaked_now,
         )
-        gone = self._leaked_now.reshape(-1)
-        for k, (way, part) in enumerate(zip(self._ways, self._parts, strict=True)):
-            self.leaked_mm3[k] += float((gone[way.cells] * part).sum())
+        gone, leak = self._leaked_now.reshape(-1), self._leak.reshape(-1)
+        in_veins = []
+        for k, (way, drawn) in enumerate(zip(self._ways, self._drawn, strict=True)):
+            total = leak[way.cells]
+            part = np.divide(drawn, total, out=np.zeros_like(drawn), where=total > 0.0)
+            entering = gone[way.cells] * part
+            if way.lumen is None:
+                self.leaked_mm3[k] += float(entering.sum())
+            else:
+                in_veins.append(entering)
+        self.leaked_mm3[self._is_vein] += self._network.take(in_veins)
 
     # Record --------------------------------------------------------------------------------------
 
@@ -398,7 +450,7 @@ class Flow:
             "time_s": self.time_s,
             "since_mixing_min": self.minutes,
             "injected_ml": self.injected_mm3 / 1000.0,
-            "in_bone_ml": float((self.fluid.held + self.fluid.waiting).sum()) / 1000.0,
+            "in_bone_ml": float(self.cement_mm3.sum()) / 1000.0,
             "leaked_ml": float(self.leaked_mm3.sum()) / 1000.0,
         }
         row |= {f"leaked_{name}_ml": volume for name, volume in self.leaked_ml().items()}
@@ -413,10 +465,15 @@ class Flow:
 
     def _keep_frame(self) -> None:
         inner = (slice(1, -1),) * 3
+        in_veins, room = self._in_veins()
+        volume = self.fluid.capacity + room
+        filled = np.divide(
+            self.fluid.held + in_veins, volume, out=np.zeros_like(volume), where=volume > 0.0
+        )
         self.frames.append(
             (
                 self.time_s,
-                self._filled()[inner].astype(np.float32),
+                np.minimum(filled, 1.0)[inner].astype(np.float32),
                 self._pressure[inner].astype(np.float32),
             )
         )
@@ -447,18 +504,13 @@ def _way_of(medium: Medium, mouth: Mouth) -> _Way:
     return _Way(mouth, cells, picked / picked.sum())
 
 
+def _way_of_vein(mouth: Mouth, lumen: Lumen) -> _Way:
+    return _Way(mouth, lumen.course.cells, np.zeros(len(lumen.course.cells)), lumen)
+
+
 def _shares_near(medium: Medium, channel: Tube) -> FloatArray:
     shares = tube_shares(channel, medium.first_mm, medium.spacing_mm, medium.pore.shape)
     return np.asarray(shares * (medium.pore > 0.0))
-
-
-def _parts_of(ways: Sequence[_Way], n_cells: int) -> list[FloatArray]:
-    """Return, for the cells of each way out, its part of what leaves them: by fourth powers."""
-    total = np.zeros(n_cells)
-    weights = [way.shares * way.mouth.channel.radius_mm**4 for way in ways]
-    for way, weight in zip(ways, weights, strict=True):
-        total[way.cells] += weight
-    return [weight / total[way.cells] for way, weight in zip(ways, weights, strict=True)]
 
 
 def _nearest(medium: Medium, point_mm: FloatArray) -> FloatArray:

@@ -46,12 +46,16 @@ class Mouth(NamedTuple):
         Open channel in the bone, from the wall inwards.
     length_mm : float
         Length of the way outside, of the channel's radius, mm.
+    lumen : tuple of Tube
+        A vein with walls of its own, from its inner end to the wall, in place of the open channel;
+        empty where there is none.
     """
 
     kind: str
     compartment: str
     channel: Tube
     length_mm: float
+    lumen: tuple[Tube, ...] = ()
 
 
 class Outlet(Parameters):
@@ -138,6 +142,11 @@ class Outlets(Parameters):
     """
 
     veins: bool = Field(True, description="Basivertebral foramen and four segmental veins.")
+    network: bool = Field(
+        True,
+        description="The veins meet behind the middle of the body, as wide as their published "
+        "volume; false leaves short channels at the wall.",
+    )
     pedicle_tracks: bool = Field(True, description="The gap beside each needle.")
     defects: bool = Field(
         True,
@@ -162,12 +171,13 @@ class Outlets(Parameters):
         generator : numpy Generator, optional
             Draws sizes, places and defects; published means and no defects without it.
         """
+        veins = [vein.lay_out(specimen) for vein in _veins(generator)] if self.veins else []
+        if veins and self.network:
+            veins = _joined(veins, specimen)
         chosen = list(self.own)
-        if self.veins:
-            chosen += _veins(generator)
         if self.defects and generator is not None:
             chosen += _defects(specimen, generator)
-        mouths = [outlet.lay_out(specimen) for outlet in chosen]
+        mouths = [*(outlet.lay_out(specimen) for outlet in chosen), *veins]
         if self.pedicle_tracks:
             mouths += [_track(specimen, needle, generator) for needle in needles]
         return tuple(mouths)
@@ -193,6 +203,23 @@ def _veins(generator: np.random.Generator | None) -> list[Outlet]:
             size = _size("segmental_vein", generator)
             found.append(Outlet(kind="segmental_vein", angle_deg=angle, **size))
     return found
+
+
+def _joined(veins: Sequence[Mouth], specimen: Specimen) -> list[Mouth]:
+    """Return the veins of a body as one network about the end of the basivertebral canal.
+
+    Each keeps the width that it has where it leaves the bone: the segmental veins come from the end
+    of the canal, the basivertebral vein from the middle of the body. Together they hold about the
+    published share of the body's volume (`injection.outlets.network.volume_percent`).
+    """
+    canal = veins[0].channel.end_mm
+    front, back = specimen.anatomy.frame.sagittal_extent_mm()
+    middle = np.array([canal[0], 0.5 * (front + back), canal[2]])
+    starts = [middle, *(canal for _ in veins[1:])]
+    return [
+        vein._replace(lumen=(Tube(start, vein.channel.start_mm, vein.channel.radius_mm),))
+        for vein, start in zip(veins, starts, strict=True)
+    ]
 
 
 def _defects(specimen: Specimen, generator: np.random.Generator) -> list[Outlet]:

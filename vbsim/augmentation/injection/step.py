@@ -196,7 +196,7 @@ class Injection(Parameters):
         medium = medium_of(
             specimen,
             factor=factor,
-            channels=[mouth.channel for mouth in mouths],
+            channels=[mouth.channel for mouth in mouths if not mouth.lumen],
             marrow_pa_s=self.marrow_viscosity_pa_s,
         )
         limits = Limits(
