@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from vbsim.anatomy import Vertebra
-from vbsim.augmentation import Balloon, CementFill, Settling
+from vbsim.augmentation import Balloon, CementFill, Curing, Injection, Settling
 from vbsim.checks import InvalidInput
 from vbsim.fracture import Cleft, Collapse, Traction, Wedge
 from vbsim.materials.bone import Bone
 from vbsim.mesh.voxels import VoxelGrid
 from vbsim.specimen import Specimen
 from vbsim.specimen.deformed import jacobian
-from vbsim.specimen.loading import settings
+from vbsim.specimen.loading import settings, under_load
 
 SPACING_MM = 3.5
 
@@ -145,3 +145,27 @@ def test_what_needs_mechanics_or_a_fracture_says_so(intact):
         CementFill(volume_ml=1.0, shrinkage_percent=1.0).apply(intact)
     with pytest.raises(InvalidInput, match="fractured"):
         Traction().apply(intact)
+
+
+def test_cement_injected_into_a_body_under_mechanics_cures_and_bears(expanded):
+    """The whole chain: collapse, balloon, injection, curing, then load."""
+    injected = Injection(volume_ml=3.0, outlets="none").apply(expanded)
+    assert injected.cement_volume_ml == pytest.approx(3.0, rel=1e-3)
+    assert len(injected.mechanics.cements) == 1
+    hard = Curing(duration_min=20.0).apply(injected)
+    found = told(hard)
+    assert hard.name == "cured"
+    assert found["cement_hardness"] > 0.9
+    # Cement that shrinks between bone draws the endplates together, by less than it shrinks.
+    drop = heights(injected) - heights(hard)
+    assert 0.0 < drop.mean() < 0.01 * heights(hard).mean()
+    assert hard.cement_volume_ml == pytest.approx(3.0, rel=0.02)
+    settled = Settling(cycles=1, load_n=300.0).apply(hard)
+    assert settled.name == "settled"
+    soft = Curing(duration_min=3.0).apply(injected)
+    assert told(soft)["cement_hardness"] < 0.2
+
+    def sinks(specimen):
+        return (heights(specimen) - under_load(specimen.mechanics, 300.0).heights()).mean()
+
+    assert sinks(soft) > sinks(hard) > 0.0

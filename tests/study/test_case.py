@@ -135,3 +135,23 @@ def test_every_parameter_of_a_case_says_what_it_means():
             if key != "kind" and not entry.get("description"):
                 unexplained.append(f"{name}.{key}")
     assert unexplained == []
+
+
+@pytest.mark.parametrize("late", ["collapse", "balloon", "settling"])
+def test_mechanics_that_begins_on_cement_is_refused_up_front(late):
+    steps = [{"kind": "wedge", "grade": 2}, {"kind": "injection", "volume_ml": 3.0}]
+    steps.append({"kind": late})
+    with pytest.raises(InvalidCase, match="before the first cement") as caught:
+        read_case({"name": "late", "vertebra": {"level": "L1"}, "steps": steps})
+    assert caught.value.path == "steps[2].kind"
+
+
+def test_mechanics_may_follow_cement_in_a_collapsed_body():
+    steps = [
+        {"kind": "collapse"},
+        {"kind": "injection", "volume_ml": 3.0},
+        {"kind": "curing"},
+        {"kind": "settling"},
+    ]
+    case = read_case({"name": "chain", "vertebra": {"level": "L1"}, "steps": steps})
+    assert [step.kind for step in case.steps] == [step["kind"] for step in steps]

@@ -7,6 +7,7 @@ that held the body are taken off.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,17 +16,19 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from vbsim.checks import frozen
+from vbsim.data import value
 from vbsim.fem.equilibrium import FREE, Leg, load
 from vbsim.materials.constituents import Part
 from vbsim.materials.density_modulus import bone_volume_fraction
 from vbsim.materials.field import LAMBDA, MU, StiffnessField, lame
 from vbsim.materials.laws import Crushable, crushing
 from vbsim.materials.laws.crushable import Tissue
+from vbsim.quantities import Quantity
 from vbsim.specimen import CementField, Specimen
 from vbsim.specimen.deformed import Deformed, jacobian, joined
-from vbsim.specimen.loading import led, settings
+from vbsim.specimen.loading import heights_between, led, settings, staged, under_load
 
-__all__ = ["Curing", "cured"]
+__all__ = ["Curing", "cured", "matured", "set_under_load"]
 
 FloatArray = NDArray[np.float64]
 
@@ -75,17 +78,87 @@ def cured(body: Deformed, filled: Specimen, filling: CementField, how: Curing) -
     return _let_go(body)
 
 
-class _Share(NamedTuple):
-    """Filled bone and filled cleft / volume of the deformed voxel, on the undeformed grid."""
+def set_under_load(
+    specimen: Specimen, filling: CementField, how: Curing, line: str
+) -> tuple[Specimen, tuple[Quantity, ...]]:
+    """Return a specimen under mechanics, filled and let go, and its heights under load.
 
-    bone: FloatArray
-    cleft: FloatArray
+    Parameters
+    ----------
+    specimen : Specimen
+        Picture of a body under mechanics, not filled yet.
+    filling : CementField
+        On its grid.
+    how : Curing
+        Injection pressure and shrinkage.
+    line : str
+        For its history.
+    """
+    body = cured(specimen.mechanics, specimen, filling, how)
+    after = staged(specimen, body, "augmented", line, ())
+    load_n = float(value("treatment.heights.load_n"))
+    return after, heights_between(under_load(body, load_n), load_n)
 
 
-def _carried_back(
-    body: Deformed, filled: Specimen, filling: CementField
-) -> tuple[_Share, FloatArray, FloatArray]:
-    """Return the filling on the undeformed grid: shares, cement fraction, saturation."""
+def matured(body: Deformed, fillings: Sequence[CementField]) -> Deformed:
+    """Return a body whose cement is as hard, and has shrunk as far, as its fillings say.
+
+    Parameters
+    ----------
+    body : Deformed
+        Unloaded, with its cement.
+    fillings : sequence of CementField
+        The cements of its picture, in order; their hardness and shrinkage are taken over.
+    """
+    numbers = [k for k, part in enumerate(body.parts) if part.name == "cement"]
+    here = _sampler(body)
+    parts, cements, materials = list(body.parts), [], body.materials
+    births: list[FloatArray] = []
+    for number, old, new in zip(numbers, body.cements, fillings, strict=True):
+        part = parts[number]
+        assert part.birth is not None
+        assert isinstance(part.law, Crushable)
+        hardness, shrinkage = here(_or(new.hardness, 1.0)), here(_or(new.shrinkage, 0.0))
+        factor = (hardness / _or(old.hardness, 1.0)).ravel()[part.cells]
+        materials = joined(materials, _more(body, part, factor - 1.0))
+        law = replace(
+            part.law,
+            constants_mpa=part.law.constants_mpa * factor[:, None],
+            strength_mpa=np.asarray(part.law.strength_mpa) * factor,
+        )
+        parts[number] = part._replace(law=law)
+        shrunk = (1.0 - shrinkage) / (1.0 - _or(old.shrinkage, 0.0))
+        births.append(part.birth * shrunk.ravel()[part.cells, None])
+        cements.append(old._replace(hardness=frozen(hardness), shrinkage=frozen(shrinkage)))
+    hardened = body.changed(parts, range(len(parts)), materials=materials)
+    for number, birth in zip(numbers, births, strict=True):
+        parts[number] = parts[number]._replace(birth=birth)
+    shrunken = replace(hardened, parts=tuple(parts), cements=tuple(cements))
+    solver = shrunken.equilibrium(settings())
+    led(solver, Leg("cure", load(0.0), FREE, FREE, first=0.5, largest=0.5), "curing")
+    return shrunken.after(solver)
+
+
+def _or(field: FloatArray | None, otherwise: float) -> FloatArray:
+    return np.full(1, otherwise) if field is None else field
+
+
+def _more(body: Deformed, part: Part, share: FloatArray) -> StiffnessField:
+    """Return a share of the stiffness at rest of a cement, on the undeformed grid."""
+    assert isinstance(part.law, Crushable)
+    assert part.birth is not None
+    ratio = np.linalg.det(np.reshape(part.birth, (-1, 3, 3)))
+    scale = share * np.broadcast_to(part.weight, share.shape) * ratio
+    shape = body.reference.domain.shape
+    moduli = np.zeros((2, int(np.prod(shape))))
+    # c12 is lambda, c44 is mu.
+    moduli[0, part.cells] = scale * part.law.constants_mpa[:, 3]
+    moduli[1, part.cells] = scale * part.law.constants_mpa[:, 6]
+    return StiffnessField((LAMBDA, MU), moduli.reshape((2, *shape)))
+
+
+def _sampler(body: Deformed) -> Callable[[FloatArray], FloatArray]:
+    """Return what samples a field of the picture at every voxel of the undeformed grid."""
     grid, u = body.reference.domain, body.displacement_mm
     corners = [
         u[:, k : k + grid.shape[0], j : j + grid.shape[1], i : i + grid.shape[2]]
@@ -99,8 +172,24 @@ def _carried_back(
     place = [z + mean[2] / h[2], y + mean[1] / h[1], x + mean[0] / h[0]]
 
     def here(values: FloatArray) -> FloatArray:
-        return np.asarray(map_coordinates(values, place, order=1, mode="constant"))
+        whole = np.broadcast_to(values, grid.shape)
+        return np.asarray(map_coordinates(whole, place, order=1, mode="constant"))
 
+    return here
+
+
+class _Share(NamedTuple):
+    """Filled bone and filled cleft / volume of the deformed voxel, on the undeformed grid."""
+
+    bone: FloatArray
+    cleft: FloatArray
+
+
+def _carried_back(
+    body: Deformed, filled: Specimen, filling: CementField
+) -> tuple[_Share, FloatArray, FloatArray]:
+    """Return the filling on the undeformed grid: shares, cement fraction, saturation."""
+    grid, u, here = body.reference.domain, body.displacement_mm, _sampler(body)
     inside = body.bare.tissue.trabecular
     saturation = here(np.clip(filling.saturation, 0.0, 1.0))
     void = body.bare.void if body.bare.void is not None else np.zeros(grid.shape)

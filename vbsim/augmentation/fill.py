@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from vbsim.augmentation.approach import NeedlePath
-from vbsim.augmentation.born import Curing, cured
+from vbsim.augmentation.born import Curing, set_under_load
 from vbsim.augmentation.describe import describe
 from vbsim.augmentation.distribution import DistributionChoice
 from vbsim.augmentation.levels import Order, order_of
@@ -19,7 +19,6 @@ from vbsim.augmentation.shapes import Bipedicular, Distribution, body_points
 from vbsim.checks import Parameters, frozen, require
 from vbsim.data import value
 from vbsim.materials.cement import BoneCementLaw, Cement, cement
-from vbsim.specimen.loading import heights_between, staged, under_load
 from vbsim.specimen.specimen import CementField, Specimen
 
 __all__ = ["CementFill", "needle_paths"]
@@ -126,12 +125,9 @@ class CementFill(Parameters):
     def _cured(self, specimen: Specimen, filling: CementField) -> Specimen:
         """Return a body under mechanics with the filling set in it and its loads taken off."""
         how = Curing(self.injection_pressure_mpa, self.shrinkage_percent / 100.0)
-        body = cured(specimen.mechanics, specimen, filling, how)
         placed_ml = float(filling.fraction.sum()) * specimen.domain.cell_volume_mm3 / 1000.0
         line = f"{placed_ml:.3f} ml {self.cement.name}, {self.distribution.kind}, set under load"
-        after = staged(specimen, body, "augmented", line, ())
-        load_n = float(value("treatment.heights.load_n"))
-        loaded = heights_between(under_load(body, load_n), load_n)
+        after, loaded = set_under_load(specimen, filling, how, line)
         return replace(after, report=(*describe(after, placed_ml=placed_ml), *loaded))
 
     def largest_volume_ml(self, specimen: Specimen) -> float:

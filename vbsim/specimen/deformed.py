@@ -359,7 +359,16 @@ def _sampled(filling: CementField, J: FloatArray, source: NDArray[np.int64]) -> 
     fraction, saturation = (_mean(part, source) for part in (filling.fraction, filling.saturation))
     wanted, found = float(np.vdot(filling.fraction, J)), float(fraction.sum())
     scale = wanted / found if found > 0.0 else 1.0
-    return filling._replace(fraction=frozen(fraction * scale), saturation=frozen(saturation))
+    hardness, shrinkage = (
+        None if part is None else frozen(_mean(part, source))
+        for part in (filling.hardness, filling.shrinkage)
+    )
+    return filling._replace(
+        fraction=frozen(fraction * scale),
+        saturation=frozen(saturation),
+        hardness=hardness,
+        shrinkage=shrinkage,
+    )
 
 
 def _sources(specimen: Specimen, displacement_mm: FloatArray) -> NDArray[np.int64]:

@@ -14,11 +14,13 @@ from vbsim.data import value
 from vbsim.fem.equilibrium import (
     FREE,
     HOLD,
+    BodyState,
     Equilibrium,
     EquilibriumSettings,
     Leg,
     Status,
     Step,
+    load,
     move,
 )
 from vbsim.fem.loads import Strength
@@ -26,7 +28,7 @@ from vbsim.kernels.constitutive import slots
 from vbsim.materials.constituents import Constituents
 from vbsim.specimen.deformed import Deformed
 from vbsim.specimen.specimen import Specimen
-from vbsim.specimen.yielding import averaging_mm, yielding_constituents
+from vbsim.specimen.yielding import averaging_mm, cement_shrinkage, yielding_constituents
 
 __all__ = ["FailureResponse", "load_to_failure"]
 
@@ -177,13 +179,27 @@ def _solver(specimen: Specimen, test: Strength, threads: int | None) -> Equilibr
             f"{deformed.lateral!r}, as the body was deformed",
         )
         return deformed.equilibrium(settings, load_line_mm=line)
-    return Equilibrium(
-        specimen,
-        yielding_constituents(specimen),
-        lateral=test.lateral,
-        load_line_mm=line,
-        settings=settings._replace(softening_step=_SOFTENING, bending="secant"),
-    )
+    made = yielding_constituents(specimen)
+
+    def at(state: BodyState | None) -> Equilibrium:
+        return Equilibrium(
+            specimen,
+            made,
+            lateral=test.lateral,
+            load_line_mm=line,
+            state=state,
+            settings=settings._replace(softening_step=_SOFTENING, bending="secant"),
+        )
+
+    if cement_shrinkage(specimen) is None:
+        return at(None)
+    # Cement that has shrunk strains the bone around it before any load does.
+    solver = at(None)
+    tilt = HOLD if test.platen == "guided" else FREE
+    status = solver.run(Leg("shrink", load(0.0), tilt, tilt, first=0.5, largest=0.5))
+    if status is not Status.DONE:
+        raise NotConverged(f"{test.label()}, shrinkage: {status.value}", status)
+    return at(solver.state())
 
 
 def _leg(test: Strength, height_mm: float, start_mm: float) -> Leg:

@@ -271,7 +271,8 @@ def _cement_part(specimen: Specimen, basis: _Basis, shares: list[_Share]) -> Flo
         pure = basis.isotropic(filling.cement.youngs_modulus_mpa, filling.cement.poisson)
         total += _spread(filled * mixture.bone * modulus, basis.trabecular)
         in_cleft = 0.0 if specimen.void is None else specimen.void * share.cleft
-        total += _spread(filled * mixture.cement + in_cleft, pure)
+        hardness = 1.0 if filling.hardness is None else filling.hardness
+        total += _spread((filled * mixture.cement + in_cleft) * hardness, pure)
     return total
 
 

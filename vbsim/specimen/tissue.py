@@ -64,12 +64,19 @@ class CementField(NamedTuple):
         Cement volume / voxel volume; at most the pore space.
     saturation : (n_z, n_y, n_x) float array
         Cement volume / pore space of the voxel when it was filled, 0 to 1.
+    hardness : (n_z, n_y, n_x) float array or None
+        Factor on the cement's modulus and strength for how far it has cured; None where that was
+        not followed: cured.
+    shrinkage : (n_z, n_y, n_x) float array or None
+        Linear shrinkage since it set: stress-free strain, 0 to 1; None for none.
     """
 
     cement: Cement
     law: BoneCementLaw
     fraction: FloatArray
     saturation: FloatArray
+    hardness: FloatArray | None = None
+    shrinkage: FloatArray | None = None
 
 
 class CapMaterial(NamedTuple):

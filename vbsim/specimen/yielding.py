@@ -21,7 +21,12 @@ from vbsim.materials.laws import Elastic, Quadric, Softening, Surface
 from vbsim.specimen.specimen import Specimen
 from vbsim.specimen.stiffness import cemented_shares, layered_cement
 
-__all__ = ["averaging_mm", "yielding_constituents", "trabecular_strength_mpa"]
+__all__ = [
+    "averaging_mm",
+    "cement_shrinkage",
+    "yielding_constituents",
+    "trabecular_strength_mpa",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -111,7 +116,8 @@ def _cement_strength(specimen: Specimen, bone: FloatArray) -> FloatArray:
         mixture = filling.law.mixture(bvtv, filling.cement)
         in_bone = specimen.tissue.trabecular * share.bone
         in_cleft = 0.0 if specimen.void is None else specimen.void * share.cleft
-        total += in_bone * (mixture.cement * pure + mixture.bone * bone) + in_cleft * pure
+        set_mpa = pure * (1.0 if filling.hardness is None else filling.hardness)
+        total += in_bone * (mixture.cement * set_mpa + mixture.bone * bone) + in_cleft * set_mpa
         volume += in_bone + in_cleft
     own = np.divide(total, volume, out=np.full_like(total, np.inf), where=volume > 0.0)
     cut, level = layered_cement(specimen)
@@ -208,14 +214,35 @@ def _of(
     held = (place & field.moduli.any(axis=0)).ravel()
     yields = held & (volume > _LEAST_FRACTION).ravel() & np.isfinite(strength).ravel()
     cells = np.flatnonzero(held & ~yields)
+    shrunk = cement_shrinkage(specimen) if name == "cement" else None
     if len(cells):
-        yield Part(name, cells, Elastic(constants[cells]))
+        yield Part(name, cells, Elastic(constants[cells]), 1.0, _smaller(shrunk, cells))
     cells = np.flatnonzero(yields)
     if len(cells):
         share = volume.ravel()[cells]
         own = constants[cells] / share[:, None]
         law = Quadric(own, strength.ravel()[cells], *_yield(specimen, name))
-        yield Part(name, cells, law, share)
+        yield Part(name, cells, law, share, _smaller(shrunk, cells))
+
+
+def cement_shrinkage(specimen: Specimen) -> FloatArray | None:
+    """Return the linear shrinkage of the cement of every voxel since it set; None for none."""
+    shrinking = [f for f in specimen.fillings if f.shrinkage is not None and f.shrinkage.any()]
+    if not shrinking:
+        return None
+    total = np.zeros(specimen.domain.shape)
+    for filling in shrinking:
+        assert filling.shrinkage is not None
+        total += filling.fraction * filling.shrinkage
+    cement = specimen.cement_fraction
+    return np.divide(total, cement, out=np.zeros_like(total), where=cement > 0.0)
+
+
+def _smaller(shrinkage: FloatArray | None, cells: NDArray[np.int64]) -> FloatArray | None:
+    """Return the gradients in which cement that has shrunk is free of stress, (n, 9)."""
+    if shrinkage is None:
+        return None
+    return np.asarray(np.eye(3).ravel() * (1.0 - shrinkage.ravel()[cells, None]))
 
 
 def _stack(

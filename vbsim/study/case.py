@@ -146,6 +146,7 @@ class Case(Parameters):
                 "vertebra.align",
             )
         self._refuse_voxels_only()
+        self._refuse_late_mechanics()
         fractured = False
         for index, step in enumerate(self.steps):
             if step.kind in ("reduction", "traction") and not fractured:
@@ -154,6 +155,22 @@ class Case(Parameters):
                 )
             fractured = fractured or step.kind in FRACTURE_KINDS
         return self
+
+    def _refuse_late_mechanics(self) -> None:
+        """Refuse mechanics on cement that came before any: its laws know no such body."""
+        filled = None
+        for index, step in enumerate(self.steps):
+            if step.kind in ("collapse", "traction", "balloon", "settling"):
+                if filled is None:
+                    return
+                raise InvalidCase(
+                    f"= {inline(step.kind)}: must come before the first cement (steps[{filled}] is "
+                    f"{inline(self.steps[filled].kind)}), or follow a 'collapse' before it: "
+                    "mechanics starts on bone without cement",
+                    f"steps[{index}].kind",
+                )
+            if step.kind in ("cement", "injection") and filled is None:
+                filled = index
 
     def _refuse_voxels_only(self) -> None:
         """Refuse what is computed on voxels only, where the mesh is another."""

@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
+from vbsim import Compression, Potting, measures, solve
 from vbsim.augmentation import CementFill, Curing
+from vbsim.augmentation.curing import Kinetics
 from vbsim.checks import InvalidInput
+from vbsim.fem.loads import Strength
+from vbsim.specimen.failure import load_to_failure
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +54,56 @@ def test_criteria_are_side_by_side_and_ordered(cured):
     assert found["necrosis_canal_cem43_16"] >= 0.0
 
 
-def test_mechanics_stay(cured, filled):
-    np.testing.assert_array_equal(cured.youngs_modulus_mpa, filled.youngs_modulus_mpa)
+def test_cement_that_has_cured_is_as_stiff_as_the_librarys(cured, filled):
+    ratio = cured.youngs_modulus_mpa / np.maximum(filled.youngs_modulus_mpa, 1e-9)
+    has_bone = filled.youngs_modulus_mpa > 0.0
+    assert (ratio[has_bone] <= 1.0 + 1e-12).all()
+    assert told(cured)["cement_hardness"] > 0.97
+    without = has_bone & (filled.cement_fraction == 0.0)
+    np.testing.assert_array_equal(ratio[without], 1.0)
+
+
+def potted(specimen):
+    return Potting().apply(specimen)
+
+
+def test_half_cured_cement_is_soft(filled):
+    # Stopped on the way: the modulus follows the conversion of each voxel.
+    early = Curing(duration_min=5.0).apply(filled)
+    (filling,) = early.cements
+    final = Kinetics.model_validate("borzacchiello_1").final_conversion(37.0)
+    (series,) = early.series
+    conversion = series.fields["conversion"][-1]
+    inside = conversion > 0.0
+    expected = np.clip((conversion[inside] / final - 0.5) / 0.5, 1e-3, 1.0)
+    corner = np.rint(
+        filled.domain.to_local(series.domain.origin_mm) / np.array(filled.domain.spacing_mm)
+    ).astype(int)[::-1]
+    window = tuple(slice(a, a + n) for a, n in zip(corner, series.domain.shape, strict=True))
+    np.testing.assert_allclose(filling.hardness[window][inside], expected, atol=1e-5)
+    assert told(early)["cement_hardness"] < 0.97
+    soft, hard = (
+        measures.stiffness(body, solve(body, Compression())).value
+        for body in (potted(early), potted(filled))
+    )
+    assert soft < hard
+
+
+def test_shrinkage_counts_from_when_it_sets(cured):
+    (filling,) = cured.cements
+    most = 1.0 - np.cbrt(1.0 - 0.035)
+    assert 0.3 * most < filling.shrinkage[cured.cement_fraction > 0.3].mean() < 0.7 * most
+    assert told(cured)["cement_shrinkage_since_set"] == pytest.approx(
+        100.0 * np.average(filling.shrinkage, weights=cured.cement_fraction)
+    )
+
+
+def test_shrinkage_strains_the_bone_before_any_load(cured, filled):
+    # Free to follow, the body is drawn together; the load to come finds it so.
+    test = Strength(until_strain=0.02, drop=0.9)
+    shrunk, plain = (load_to_failure(potted(s), test) for s in (cured, filled))
+    assert shrunk.start_mm > 0.0 == plain.start_mm
+    assert shrunk.force_n.max() == pytest.approx(plain.force_n.max(), rel=0.2)
 
 
 def test_series(cured):

@@ -107,7 +107,7 @@ def test_seeds_draw_the_published_spread():
 class _Anatomy:
     """A round body of 20 mm radius."""
 
-    void = fracture = None
+    void = fracture = mechanics = None
 
     def __init__(self):
         self.anatomy = self

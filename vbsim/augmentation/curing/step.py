@@ -8,14 +8,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from scipy.ndimage import distance_transform_edt
 
+from vbsim.augmentation.born import matured
 from vbsim.augmentation.curing.heat import Heat, body_of
 from vbsim.augmentation.curing.kinetics import Kinetics
 from vbsim.augmentation.curing.necrosis import Dose
 from vbsim.augmentation.curing.places import PLACES, masks
-from vbsim.checks import Parameters, require
+from vbsim.checks import Parameters, frozen, require
 from vbsim.data import value
 from vbsim.quantities import Quantity, define, quantity
+from vbsim.specimen.loading import staged
 from vbsim.specimen.series import Series
 from vbsim.specimen.specimen import Specimen
 
@@ -26,6 +29,8 @@ FloatArray = NDArray[np.float64]
 # Moments of which fields are kept: fewer on large boxes, to stay below about 200 MB.
 _FRAMES, _LEAST_FRAMES, _MOST_FRAME_CELLS = 24, 6, 1e7
 _HOT_C = 50.0
+# Cement that has not set keeps this share of its modulus, so that the body stays one.
+_LEAST_HARDNESS = 1e-3
 
 for _name, _words in PLACES.items():
     define(f"temperature_peak_{_name}", "C", f"Highest temperature of {_words} while curing.")
@@ -56,6 +61,16 @@ for _name, _words in _CRITERIA.items():
 define("setting_time", "s", "Time from the start to half of the final mean conversion.")
 define("conversion_final", "1", "Mean conversion of the cement at the end.")
 define("cement_shrinkage", "%", "Shrinkage of the cement's volume at its final mean conversion.")
+define(
+    "cement_hardness",
+    "1",
+    "Mean over the cement of its modulus / that of cement cured at body temperature.",
+)
+define(
+    "cement_shrinkage_since_set",
+    "%",
+    "Mean linear shrinkage of the cement since it set: its strain without stress.",
+)
 define("heat_released", "J", "Heat that curing has given.")
 define(
     "energy_error", "1", "Heat released that is neither stored nor conducted away / heat released."
@@ -66,8 +81,9 @@ class Curing(Parameters):
     """Let all cement in the body cure from one moment on.
 
     Autocatalytic kinetics in every cell, heat conduction through cement, bone and soft tissue with
-    the faces of the box and the blood at body temperature. Stiffness stays that of cured cement:
-    the step tells of heat and time, not of mechanics.
+    the faces of the box and the blood at body temperature. The conversion that each voxel reaches
+    sets the modulus and strength of its cement (`hardness`), and its shrinkage since it set strains
+    the bone around it in strength tests and in a body under mechanics.
 
     Examples
     --------
@@ -142,7 +158,7 @@ class Curing(Parameters):
         )
         record = _Record(specimen, window, heat, 60.0 * self.duration_min)
         heat.run(60.0 * self.duration_min, longest_s=self.longest_step_s, after=record.note)
-        return self._finished(specimen, heat, record)
+        return self._finished(specimen, window, heat, record)
 
     def _window(self, specimen: Specimen) -> tuple[slice, slice, slice]:
         """Return the part of the grid around body and canal that is followed."""
@@ -157,8 +173,15 @@ class Curing(Parameters):
             parts.append(slice(int(at[0]), int(at[-1]) + 1))
         return parts[2], parts[1], parts[0]
 
-    def _finished(self, specimen: Specimen, heat: Heat, record: _Record) -> Specimen:
-        report = record.report(heat)
+    def _finished(
+        self,
+        specimen: Specimen,
+        window: tuple[slice, slice, slice],
+        heat: Heat,
+        record: _Record,
+    ) -> Specimen:
+        hard = self._hardened(specimen, window, heat)
+        report = [*record.report(heat), *_hardening(hard)]
         told = {q.name: q.value for q in report}
         line = (
             f"cured for {self.duration_min:g} min ({self.kinetics.name}): cement up to "
@@ -166,8 +189,54 @@ class Curing(Parameters):
             f"{told['temperature_peak_interface']:.0f} C, canal "
             f"{told['temperature_peak_canal']:.0f} C; set after {told['setting_time']:.0f} s"
         )
-        named = specimen.with_stage_name("cured", line)
-        return replace(named, report=tuple(report), series=(record.series(specimen),))
+        series = (record.series(specimen),)
+        if specimen.mechanics is not None:
+            body = matured(specimen.mechanics, hard.cements)
+            return replace(staged(specimen, body, "cured", line, report), series=series)
+        named = hard.with_stage_name("cured", line)
+        return replace(named, report=tuple(report), series=series)
+
+    def _hardened(
+        self, specimen: Specimen, window: tuple[slice, slice, slice], heat: Heat
+    ) -> Specimen:
+        """Return the specimen with cement as hard and as shrunk as its conversion makes it.
+
+        Modulus and strength rise in proportion from where the cement sets to what it reaches at
+        body temperature, at which the library's values hold. It shrinks all the while, but what it
+        shrinks before it sets is taken up by flow.
+        """
+        conversion = np.zeros(specimen.domain.shape)
+        inside = conversion[window]
+        inside[heat.has_cement] = heat.conversion
+        has_cement = conversion > 0.0
+        # Voxels beside the cement may come to share it when a picture is sampled: as the nearest.
+        nearest = distance_transform_edt(~has_cement, return_distances=False, return_indices=True)
+        conversion = conversion[tuple(nearest)]
+        full = self.kinetics.final_conversion(self.body_temperature_c)
+        start = full * float(value("curing.setting.conversion_share"))
+        hardness = np.clip((conversion - start) / (full - start), _LEAST_HARDNESS, 1.0)
+        lost = float(value("curing.shrinkage.volume_percent")) / 100.0
+        shrinkage = 1.0 - np.cbrt(1.0 - lost * np.maximum(conversion - start, 0.0))
+        return replace(
+            specimen,
+            cements=tuple(
+                filling._replace(hardness=frozen(hardness), shrinkage=frozen(shrinkage))
+                for filling in specimen.cements
+            ),
+        )
+
+
+def _hardening(specimen: Specimen) -> tuple[Quantity, ...]:
+    """Return the means of what the conversion does to the cement's mechanics."""
+    weight, filling = specimen.cement_fraction, specimen.cements[-1]
+    assert filling.hardness is not None
+    assert filling.shrinkage is not None
+    hardness = float(np.average(filling.hardness, weights=weight))
+    shrinkage = float(np.average(filling.shrinkage, weights=weight))
+    return (
+        quantity("cement_hardness", hardness),
+        quantity("cement_shrinkage_since_set", 100.0 * shrinkage),
+    )
 
 
 class _Record:

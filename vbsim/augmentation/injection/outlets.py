@@ -229,13 +229,14 @@ def _defects(specimen: Specimen, generator: np.random.Generator) -> list[Outlet]
     """
     has_cleft = specimen.void is not None and bool(specimen.void.any())
     suffix = "_with_cleft" if has_cleft else ""
+    is_broken = specimen.fracture is not None or specimen.mechanics is not None
     found = []
     frame = specimen.anatomy.frame
     front, back = frame.sagittal_extent_mm()
     kinds: tuple[OutletKind, OutletKind] = ("endplate_crack", "cortical_defect")
     for kind in kinds:
         rate = float(value(f"injection.outlets.{kind}.rate{suffix}"))
-        is_there = bool(generator.uniform() < rate) and specimen.fracture is not None
+        is_there = bool(generator.uniform() < rate) and is_broken
         size = _size(kind, generator)
         first, second = (float(u) for u in generator.uniform(size=2))
         if not is_there:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from vbsim.augmentation.approach import Approach, ApproachChoice, NeedlePath, Point
+from vbsim.augmentation.born import Curing, set_under_load
 from vbsim.augmentation.describe import describe
 from vbsim.augmentation.injection.flow import Flow, Limits, Portion, Status
 from vbsim.augmentation.injection.medium import medium_of
@@ -70,7 +71,8 @@ class Injection(Parameters):
     Darcy flow on the voxel grid: permeability from density, anisotropic; broken bone, clefts,
     cavities and veins are faster; shear-thinning cement that thickens with time and warmth;
     pressure drop in the needle. Which cement sets the mechanics (`cement`) and how it flows
-    (`viscosity`) are given apart. With a `seed`, permeability, veins and defects are drawn from
+    (`viscosity`) are given apart. In a body under mechanics it sets where it lies, free of stress,
+    and the loads are taken off then. With a `seed`, permeability, veins and defects are drawn from
     their published spread; without, they have their means.
 
     Examples
@@ -236,7 +238,6 @@ class Injection(Parameters):
         saturation = np.divide(fraction, pore, out=np.zeros_like(pore), where=pore > 0.0)
         saturation = np.clip(saturation, 0.0, 1.0)
         filling = CementField(self.cement, self.law, frozen(fraction), frozen(saturation))
-        filled = replace(specimen, cements=(*specimen.cements, filling))
         placed_ml = float(fraction.sum()) * flow.medium.cell_mm3 / MM3_PER_ML
         leaked = flow.leaked_ml()
         injected_ml, leaked_ml = flow.injected_mm3 / MM3_PER_ML, sum(leaked.values())
@@ -246,14 +247,20 @@ class Injection(Parameters):
             f"{leaked_ml:.3f} ml leaked{_where(leaked)}"
         )
         _warn(status, leaked, injected_ml, self.volume_ml)
+        loaded: tuple[Quantity, ...] = ()
+        if specimen.mechanics is None:
+            filled = replace(specimen, cements=(*specimen.cements, filling))
+            filled = filled.with_stage_name("augmented", line)
+        else:
+            filled, loaded = set_under_load(specimen, filling, Curing(), f"{line}; set under load")
         report = [
             *describe(filled, placed_ml=placed_ml),
             *_told(flow, leaked, status),
+            *loaded,
         ]
         for path in needles:
             report += describe_path(specimen, path, self.needle)
-        named = filled.with_stage_name("augmented", line)
-        return replace(named, report=tuple(report), series=_series(specimen, flow))
+        return replace(filled, report=tuple(report), series=_series(specimen, flow))
 
 
 def _drawn_factor(generator: np.random.Generator | None) -> float:
