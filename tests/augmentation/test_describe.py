@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vbsim.augmentation import CementFill
+from vbsim.augmentation import CementFill, Injection
 from vbsim.augmentation.describe import (
     circularity,
     describe,
@@ -114,6 +114,32 @@ def test_uniform_cement_is_even_and_a_corner_is_not(body):
     values = {q.name: q.value for q in describe(one, placed_ml=0.0)}
     assert values["cement_evenness"] == pytest.approx(0.0, abs=1e-12)
     assert values["cement_left_share"] == 1.0
+
+
+def test_fill_by_region_is_the_share_of_pores_there(body):
+    specimen = body()
+    x, _, _ = specimen.body_axes()
+    share = np.broadcast_to(np.where(x > 0.0, 0.6, 0.2), specimen.domain.shape)
+    found = {q.name: q.value for q in describe(filled_with(specimen, share), placed_ml=0.0)}
+    assert found["cement_fill_left"] == pytest.approx(60.0, abs=1e-6)
+    assert found["cement_fill_right"] == pytest.approx(20.0, abs=1e-6)
+    for one, other in (("front", "back"), ("upper", "lower")):
+        assert 35.0 < found[f"cement_fill_{one}"] < 45.0
+        assert 35.0 < found[f"cement_fill_{other}"] < 45.0
+
+
+def test_regions_compare_drawn_imaged_and_injected_cement(body, ball_path):
+    tip = (6.0, -4.0, 0.0)
+    fills = {
+        "imaged": CementFill(distribution={"kind": "image", "path": ball_path, "label": 3}),
+        "drawn": CementFill(volume_ml=3.0, distribution="unipedicular_left"),
+        "injected": Injection(volume_ml=3.0, side="left", outlets="none", tip_left=tip),
+    }
+    for step in fills.values():
+        found = {q.name: q.value for q in step.apply(body()).report}
+        assert found["cement_fill_left"] > found["cement_fill_right"] >= 0.0
+        assert 0.0 < found["cement_evenness"] < 1.0
+        assert {"cement_contact_superior", "cement_contact_inferior"} <= set(found)
 
 
 def test_a_drop_can_be_described(body):

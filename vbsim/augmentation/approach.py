@@ -12,11 +12,24 @@ from vbsim.anatomy.frame import Anatomy, BodyFrame, PedicleAxis
 from vbsim.checks import Parameters, require
 from vbsim.data import value
 
-__all__ = ["Approach", "ApproachChoice", "NeedlePath", "Point", "Side", "check_inside"]
+__all__ = [
+    "Approach",
+    "ApproachChoice",
+    "NeedlePath",
+    "Point",
+    "Side",
+    "Sides",
+    "TipLeft",
+    "TipRight",
+    "check_inside",
+]
 
 FloatArray = NDArray[np.float64]
 Point = tuple[float, float, float]
 Side = Literal["left", "right"]
+Sides = Literal["both", "left", "right"]
+TipLeft = Annotated[Point | None, Field(description="Tip of the left needle, body frame, mm.")]
+TipRight = Annotated[Point | None, Field(description="Tip of the right needle, body frame, mm.")]
 
 
 class NeedlePath(NamedTuple):
@@ -121,6 +134,32 @@ class Approach(Parameters):
             angle = _convergence(self, anatomy, pedicle, side, advance, alone=alone)
         x = gate[0] - _sign(side) * advance * np.tan(np.radians(angle))
         return float(x), float(y), _tip_height(frame, gate, float(x), float(y))
+
+    def paths(
+        self,
+        anatomy: Anatomy,
+        sides: Sides,
+        *,
+        left: Point | None = None,
+        right: Point | None = None,
+    ) -> tuple[NeedlePath, ...]:
+        """Return the needles of one side or of both, left first.
+
+        Parameters
+        ----------
+        anatomy : Anatomy
+            The vertebra as it is now.
+        sides : {"both", "left", "right"}
+            Which pedicles; a needle alone aims at the midline.
+        left, right : tuple of float, optional
+            Tips in body coordinates, mm; default: from the approach.
+        """
+        if sides == "both":
+            return (
+                self.path(anatomy, "left", tip=left),
+                self.path(anatomy, "right", tip=right),
+            )
+        return (self.path(anatomy, sides, alone=True, tip=left if sides == "left" else right),)
 
 
 ApproachChoice = Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,19 @@ define(
     "all are filled alike, 0 where all cement lies in one.",
 )
 define("cement_front_share", "1", "Cement in front of the body's middle / all cement.")
+for _region, _words in (
+    ("left", "left of the midline"),
+    ("right", "right of the midline"),
+    ("front", "in front of the body's middle"),
+    ("back", "behind the body's middle"),
+    ("upper", "above the body's middle"),
+    ("lower", "below the body's middle"),
+):
+    define(
+        f"cement_fill_{_region}",
+        "%",
+        f"Cement {_words} / pore space there before any cement, drawn, injected or imaged alike.",
+    )
 define(
     "cement_circularity",
     "1",
@@ -297,6 +310,25 @@ def _to_canal(points: FloatArray, landmarks: Landmarks) -> float:
     return _nearest(local, half * np.stack([np.cos(theta), np.sin(theta)], axis=-1))
 
 
+# Sectors of each half of the body: 4 if left, 2 if behind, 1 if above the middle.
+_HALVES = {
+    "left": [4, 5, 6, 7],
+    "right": [0, 1, 2, 3],
+    "front": [0, 1, 4, 5],
+    "back": [2, 3, 6, 7],
+    "upper": [1, 3, 5, 7],
+    "lower": [0, 2, 4, 6],
+}
+
+
+def _fills(held: NDArray[Any], room: NDArray[Any]) -> tuple[Quantity, ...]:
+    """Return the share of pore space that is filled in each half of the body."""
+    return tuple(
+        quantity(f"cement_fill_{name}", 100.0 * float(held[own].sum() / max(room[own].sum(), 1e-9)))
+        for name, own in _HALVES.items()
+    )
+
+
 def _spread(cement: Placed) -> tuple[Quantity, ...]:
     """Return left share and evenness over the eight sectors of the body."""
     specimen = cement.specimen
@@ -316,6 +348,7 @@ def _spread(cement: Placed) -> tuple[Quantity, ...]:
     evenness = 1.0 - float(share.std() / (share.mean() * np.sqrt(7.0)))
     in_front = float(held[[0, 1, 4, 5]].sum() / held.sum())
     return (
+        *_fills(held, room),
         quantity("cement_left_share", float(held[4:].sum() / held.sum())),
         quantity("cement_front_share", in_front),
         quantity("cement_evenness", evenness),

@@ -10,7 +10,7 @@ from pydantic import Field
 from scipy.ndimage import distance_transform_edt
 
 from vbsim.anatomy.frame import Anatomy
-from vbsim.augmentation.approach import Approach, ApproachChoice, NeedlePath, Side
+from vbsim.augmentation.approach import Approach, ApproachChoice, NeedlePath, Sides
 from vbsim.augmentation.shapes import Shape, body_points, capsule, withdrawal
 from vbsim.checks import InvalidInput, require
 from vbsim.data import value
@@ -65,7 +65,7 @@ class Lobulated(Shape):
     """
 
     kind: Literal["lobulated"] = "lobulated"
-    side: Literal["both", "left", "right"] = Field("both", description="Needles that deliver it.")
+    side: Sides = Field("both", description="Needles that deliver it.")
     approach: ApproachChoice = Field(
         default_factory=Approach, description="Way of the needles into the body."
     )
@@ -85,10 +85,7 @@ class Lobulated(Shape):
 
     def needles(self, anatomy: Anatomy) -> tuple[NeedlePath, ...]:
         """Return the needles that deliver the cement."""
-        if self.side == "both":
-            sides: tuple[Side, ...] = ("left", "right")
-            return tuple(self.approach.path(anatomy, side) for side in sides)
-        return (self.approach.path(anatomy, self.side, alone=True),)
+        return self.approach.paths(anatomy, self.side)
 
     def preference(self, specimen: Specimen) -> FloatArray:
         """Return the radius of the ball of cement delivered when the front arrives, mm.

@@ -15,6 +15,9 @@ from vbsim.augmentation.approach import (
     NeedlePath,
     Point,
     Side,
+    Sides,
+    TipLeft,
+    TipRight,
     check_inside,
 )
 from vbsim.checks import Parameters
@@ -126,16 +129,13 @@ class Bipedicular(Shape):
     approach: ApproachChoice = Field(
         default_factory=Approach, description="Way of the needles into the body."
     )
-    tip_left: Point | None = Field(None, description="Tip of the left needle, body frame, mm.")
-    tip_right: Point | None = Field(None, description="Tip of the right needle, body frame, mm.")
+    tip_left: TipLeft = None
+    tip_right: TipRight = None
     withdrawal_mm: Withdrawal = None
 
     def needles(self, anatomy: Anatomy) -> tuple[NeedlePath, ...]:
         """Return the left and the right needle."""
-        return (
-            self.approach.path(anatomy, "left", tip=self.tip_left),
-            self.approach.path(anatomy, "right", tip=self.tip_right),
-        )
+        return self.approach.paths(anatomy, "both", left=self.tip_left, right=self.tip_right)
 
     def preference(self, specimen: Specimen) -> FloatArray:
         """Return the distance from the nearer needle's last way, (n_z, n_y, n_x), mm."""
@@ -202,7 +202,7 @@ class Posterolateral(Shape):
     """A ball in the back of the body on the left, on the right, or on both sides."""
 
     kind: Literal["posterolateral"] = "posterolateral"
-    side: Literal["both", "left", "right"] = Field("both", description="Which side is filled.")
+    side: Sides = Field("both", description="Which side is filled.")
 
     def preference(self, specimen: Specimen) -> FloatArray:
         """Return the distance from the nearer centre, (n_z, n_y, n_x), mm."""

@@ -101,6 +101,7 @@ def sweep(
         typer.echo(result.to_json())
     else:
         sweep_screen.show(result)
+        sweep_screen.show_risks(result.folder)
     if figures and result.statuses.get("done", 0) > 1:
         from vbsim.cli import sweep_plots
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from rich.table import Table as Grid
 from vbsim.cli.screen import out
 from vbsim.study.sweep import Outcome, Plan, State, SweepResult, Table
 from vbsim.study.sweep.forecast import SweepForecast
+from vbsim.study.sweep.risks import risks
 
 __all__ = ["planning", "watching", "forecast_text", "show", "show_table", "tell_cluster", "to_json"]
 
@@ -177,6 +179,23 @@ def show(result: SweepResult) -> None:
     console.print("  table.parquet  table.csv  cases.csv  provenance.json  sweep.log")
     if result.n_failed:
         console.print("  what failed and why: cases.csv, and --retry tries again")
+
+
+def show_risks(folder: Path) -> None:
+    """Print how often each yes-or-no measure was yes, with its interval of 95 %."""
+    found = risks(folder)
+    if not found:
+        return
+    grid = Grid(box=None, pad_edge=False, header_style="bold")
+    for name in ("measure", "stage", *found[0].values):
+        grid.add_column(name)
+    for name in ("cases", "share", "95 %"):
+        grid.add_column(name, justify="right")
+    for risk in found:
+        share, low, high = (f"{100.0 * part:.0f}" for part in risk.share)
+        cells = (risk.column, risk.stage, *map(str, risk.values.values()))
+        grid.add_row(*cells, f"{risk.n_with} of {risk.n_all}", f"{share} %", f"{low} to {high} %")
+    out().print(grid)
 
 
 def show_table(table: Table) -> None:

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from vbsim.augmentation.approach import Approach, ApproachChoice, NeedlePath, Point
+from vbsim.augmentation.approach import (
+    Approach,
+    ApproachChoice,
+    NeedlePath,
+    Sides,
+    TipLeft,
+    TipRight,
+)
 from vbsim.augmentation.born import Curing, set_under_load
 from vbsim.augmentation.describe import describe
 from vbsim.augmentation.injection.flow import Flow, Limits, Portion, Status
@@ -117,14 +124,14 @@ class Injection(Parameters):
     stop_at_leak_ml: float | None = Field(
         None, gt=0.0, le=50.0, description="Stop once so much has leaked, ml; never if left out."
     )
-    side: Literal["both", "left", "right"] = Field(
+    side: Sides = Field(
         "both", description="Which pedicle: one needle, or left then right with half the volume."
     )
     approach: ApproachChoice = Field(
         default_factory=Approach, description="Way of the needles into the body."
     )
-    tip_left: Point | None = Field(None, description="Tip of the left needle, body frame, mm.")
-    tip_right: Point | None = Field(None, description="Tip of the right needle, body frame, mm.")
+    tip_left: TipLeft = None
+    tip_right: TipRight = None
     portions: int = Field(
         1,
         ge=1,
@@ -161,12 +168,9 @@ class Injection(Parameters):
 
     def needles(self, specimen: Specimen) -> tuple[NeedlePath, ...]:
         """Return the needles, in the order they are used."""
-        sides: tuple[Literal["left", "right"], ...]
-        sides = ("left", "right") if self.side == "both" else (self.side,)
-        tips = {"left": self.tip_left, "right": self.tip_right}
-        alone = len(sides) == 1
-        anatomy = specimen.anatomy
-        return tuple(self.approach.path(anatomy, s, alone=alone, tip=tips[s]) for s in sides)
+        return self.approach.paths(
+            specimen.anatomy, self.side, left=self.tip_left, right=self.tip_right
+        )
 
     def apply(self, specimen: Specimen) -> Specimen:
         """Return the specimen with the injected cement in it.

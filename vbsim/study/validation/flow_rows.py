@@ -18,7 +18,7 @@ from vbsim.study.validation.table import Entry
 # Time after mixing at which handling ends where no surgeon waits, min.
 _NEVER_MIN = 60.0
 
-__all__ = ["i1", "i2", "i3", "t1"]
+__all__ = ["i1", "i2", "i3", "i4", "t1"]
 
 
 def i1(bench: Bench, entry: Entry) -> Mapping[str, Found]:
@@ -87,6 +87,28 @@ def i3(bench: Bench, entry: Entry) -> Mapping[str, Found]:
     return {
         "risk_ratio": Found(_ratio(high, low), f"{low} and {high} of {given['seeds']} leak"),
         "any_leak": Found(share, f"95 %: {least:.0f} to {most:.0f}"),
+    }
+
+
+def i4(bench: Bench, entry: Entry) -> Mapping[str, Found]:
+    """Perimeter ratio of the fill, by cement."""
+    given = entry.given
+
+    def ratio(viscosity: str) -> float:
+        step = Injection(
+            volume_ml=given["volume_ml"],
+            rate_ml_per_min=given["rate_ml_per_min"],
+            start_min=given["start_min"],
+            viscosity=viscosity,
+            side="left",
+            outlets="none",
+        )
+        return _told(_applied(step, bench.specimen(entry.setup)))["cement_circularity"]
+
+    low, high = ratio("low_viscosity"), ratio("high_viscosity")
+    return {
+        "high_over_low": Found(_ratio(high, low), f"{low:.3f} to {high:.3f}"),
+        "high": Found(high),
     }
 
 

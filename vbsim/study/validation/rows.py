@@ -236,6 +236,7 @@ COMPARISONS: Mapping[str, Comparison] = {
     "I1": flow_rows.i1,
     "I2": flow_rows.i2,
     "I3": flow_rows.i3,
+    "I4": flow_rows.i4,
     "T1": flow_rows.t1,
     "H1": _from_elsewhere("H1"),
     "H2": _from_elsewhere("H2"),
