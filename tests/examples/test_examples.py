@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from vbsim.cli.sweep_screen import show_risks
 from vbsim.study import build_stages, load_case, run_case
-from vbsim.study.sweep import load_plan
+from vbsim.study.sweep import load_plan, make_plan, run_sweep
+from vbsim.study.sweep.plan import read_plain
+from vbsim.study.sweep.risks import risks
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PINNED = 0.01
@@ -127,11 +130,13 @@ def test_injection_bipedicular(results):
     assert ratio == pytest.approx(PIN["injection_bipedicular"], rel=PINNED)
 
 
-def test_curing(results):
+def test_curing(results, caplog):
     result = run("curing.toml", results, 2.0)
     # All of it cures at body temperature or above: as stiff as the step before took it to be.
     pair = [result.value(stage, "stiffness", "compression") for stage in ("augmented", "cured")]
     assert pair[0] == pytest.approx(pair[1], rel=1e-6)
+    # One body to the linear solver: solved once.
+    assert "cured: as stiff as augmented everywhere" in caplog.text
     assert result.value("cured", "energy_error") < 1e-3
     assert (result.folder / "fields" / "cured-curing.vtkhdf").is_file()
     peak = result.value("cured", "temperature_peak_interface")
@@ -140,9 +145,21 @@ def test_curing(results):
 
 def test_high_against_low_viscosity():
     plan = load_plan(EXAMPLES / "high_against_low_viscosity.toml")
-    assert len(plan.cases) == 20
+    assert len(plan.cases) == 100
     drawn = {(case.values["viscosity"], case.values["seed"]) for case in plan.cases}
-    assert len(drawn) == 20
+    assert len(drawn) == 100
+
+
+def test_a_leakage_sweep_tells_its_risks(tmp_path, capsys):
+    data = read_plain(EXAMPLES / "high_against_low_viscosity.toml")
+    data["mesh"]["spacing_mm"] = 4.0
+    data["sweep"]["repeat"]["n"] = 2
+    folder = run_sweep(make_plan(data), tmp_path).folder
+    found = [risk for risk in risks(folder) if risk.column == "has_leaked"]
+    assert [risk.values["viscosity"] for risk in found] == ["low_viscosity", "high_viscosity"]
+    assert all(risk.n_all == 2 for risk in found)
+    show_risks(folder)
+    assert "has_leaked" in capsys.readouterr().out
 
 
 def test_leak_risk():

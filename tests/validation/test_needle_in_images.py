@@ -1,6 +1,5 @@
 """The way of a needle against imaged bone: a phantom with an arch, and a real scan."""
 
-import numpy as np
 import pytest
 from shared_data import shared
 
@@ -24,7 +23,12 @@ def phantom(tmp_path_factory):
     files = write_phantom(Vertebra(level="L3"), folder, phantom=Phantom(spacing_mm=1.0))
     return sampled(
         ImagedVertebra(
-            image=files.density, labels=files.labels, level="L3", body_labels=[1], arch_labels=[2]
+            image=files.density,
+            labels=files.labels,
+            level="L3",
+            body_labels=[1],
+            arch_labels=[2],
+            include_arch=True,
         )
     )
 
@@ -42,8 +46,7 @@ def test_a_needle_through_the_pedicle_stays_in_bone(phantom):
     for side in ("left", "right"):
         assert found[f"needle_breach_pedicle_{side}"] == 0.0
         assert found[f"needle_margin_canal_{side}"] > 1.0
-        # Behind the pedicle it crosses the lamina's edge; nowhere else does it come out.
-        assert found[f"needle_outside_bone_{side}"] < 2.0
+        assert found[f"needle_outside_bone_{side}"] == 0.0
 
 
 def test_a_needle_beside_the_pedicle_is_told(phantom):
@@ -52,7 +55,8 @@ def test_a_needle_beside_the_pedicle_is_told(phantom):
     for side in ("left", "right"):
         assert beside[f"needle_breach_pedicle_{side}"] > 1.0
         name = f"needle_outside_bone_{side}"
-        assert beside[name] > inside[name] + 2.0
+        # Its axis runs along the lateral wall: half of it is outside, to a voxel of 1.5 mm.
+        assert inside[name] < 1.5 <= beside[name] < 5.0
 
 
 def test_a_thick_needle_breaches_more(phantom):
@@ -67,13 +71,11 @@ def test_a_needle_in_a_real_scan():
         level="L2",
         body_labels=[1, 2],
         arch_labels=[3, 4],
+        include_arch=True,
     )
     specimen = sampled(vertebra, 2.0)
     through = described(specimen, Needle(gauge=13))
     beside = described(specimen, Needle(gauge=13), approach="parapedicular")
-    outside = [
-        np.mean([found[f"needle_outside_bone_{side}"] for side in ("left", "right")])
-        for found in (through, beside)
-    ]
-    assert outside[0] < outside[1]
+    names = ("needle_outside_bone_left", "needle_outside_bone_right")
+    assert max(through[name] for name in names) < min(beside[name] for name in names)
     assert min(through[f"needle_margin_canal_{side}"] for side in ("left", "right")) > -1.0

@@ -89,7 +89,13 @@ class Approach(Parameters):
     )
 
     def path(
-        self, anatomy: Anatomy, side: Side, *, alone: bool = False, tip: Point | None = None
+        self,
+        anatomy: Anatomy,
+        side: Side,
+        *,
+        alone: bool = False,
+        tip: Point | None = None,
+        name: str = "tip",
     ) -> NeedlePath:
         """Return the needle of one side.
 
@@ -103,13 +109,16 @@ class Approach(Parameters):
             Whether this is the only needle: it then aims at the midline.
         tip : tuple of float, optional
             Where the tip is, in body coordinates, mm; default: from the approach.
+        name : str
+            The parameter that gave the tip, for messages.
         """
         landmarks = anatomy.landmarks
         pedicle = landmarks.pedicle_left if side == "left" else landmarks.pedicle_right
         gate = self._gate(pedicle, side)
         if tip is None:
             tip = self._tip(anatomy, pedicle, side, alone=alone)
-        check_inside(anatomy.frame, tip, "tip")
+            name = "approach: its tip"
+        check_inside(anatomy.frame, tip, name)
         toward = gate - np.asarray(tip)
         behind = float(np.linalg.norm(np.subtract(pedicle.entry_mm, pedicle.isthmus_mm)))
         entry = gate + toward / np.linalg.norm(toward) * behind
@@ -154,12 +163,12 @@ class Approach(Parameters):
         left, right : tuple of float, optional
             Tips in body coordinates, mm; default: from the approach.
         """
-        if sides == "both":
-            return (
-                self.path(anatomy, "left", tip=left),
-                self.path(anatomy, "right", tip=right),
-            )
-        return (self.path(anatomy, sides, alone=True, tip=left if sides == "left" else right),)
+        tips = {"left": left, "right": right}
+        chosen: tuple[Side, ...] = ("left", "right") if sides == "both" else (sides,)
+        return tuple(
+            self.path(anatomy, side, alone=len(chosen) == 1, tip=tips[side], name=f"tip_{side}")
+            for side in chosen
+        )
 
 
 ApproachChoice = Annotated[

@@ -191,7 +191,11 @@ def test_needles_report_their_margins(bone):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"tip_left": (60.0, 0.0, 0.0)}, "tip = .*inside the body"),
+        ({"tip_left": (60.0, 0.0, 0.0)}, "tip_left = .*inside the body"),
+        ({"approach": {"convergence_deg": 60.0}}, "approach: its tip = .*inside the body"),
+        ({"outlets": {"own": [{"kind": "endplate_crack"}]}}, "place_mm: must be given"),
+        ({"outlets": {"own": [{"kind": "cortical_defect"}]}}, "angle_deg: must be given"),
+        ({"outlets": {"own": [{"kind": "pedicle_track"}]}}, "follow the needles"),
         ({"start_min": 10.5}, "sets at 10 min"),
         ({"pressure_limit_mpa": 1e-4}, "moves no cement"),
         ({"needle": {"gauge": 9}}, "gauge = 9: must be one of 8, 10, 11, 12, 13"),

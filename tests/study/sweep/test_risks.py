@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from vbsim.study.results import NO_TEST
 from vbsim.study.sweep import risks as module
 from vbsim.study.sweep.risks import risks
 from vbsim.study.sweep.stored_plan import StoredPlan
@@ -20,7 +19,7 @@ def folder(monkeypatch, tmp_path):
         "seed": seeds,
         "viscosity": viscosity,
         "stage": np.array(["augmented"] * n),
-        "test": np.array([NO_TEST] * n),
+        "test": np.array(["compression"] * n),
         "has_leaked": leaked,
         "leaked_volume_ml": leaked * 0.3,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from scipy.ndimage import distance_transform_edt
 
 from vbsim.anatomy.frame import Anatomy
 from vbsim.augmentation.approach import NeedlePath
@@ -42,8 +43,8 @@ for _side in _SIDES:
     define(
         f"needle_outside_bone_{_side}",
         "mm",
-        f"Length of the {_side} needle between its first contact with imaged bone and its tip that "
-        "lies outside bone.",
+        f"How far the {_side} needle's surface stands outside labelled bone between the pedicle's "
+        "narrowest place and the tip, to a voxel; for images whose arch is kept (include_arch).",
     )
 
 
@@ -171,26 +172,27 @@ def _wall_margin(anatomy: Anatomy, path: NeedlePath) -> float:
 
 
 def _outside_bone(specimen: Specimen, path: NeedlePath, radius_mm: float) -> float:
-    """Return the length of the needle, from its first contact with bone on, outside bone, mm."""
+    """Return how far a needle's surface stands outside labelled bone in front of the isthmus, mm.
+
+    To a voxel: distance from the nearest voxel that is mostly bone.
+    """
     grid, frame = specimen.domain, specimen.anatomy.frame
+    marks = specimen.anatomy.landmarks
+    pedicle = marks.pedicle_left if path.side == "left" else marks.pedicle_right
     bone = specimen.tissue.bone + (0.0 if specimen.void is None else specimen.void)
-    length = float(np.linalg.norm(np.subtract(path.tip_mm, path.entry_mm)))
-    t = np.arange(0.0, length, 0.25)
-    axis = path.direction
+    spacing = np.array(grid.spacing_mm)
+    distance = distance_transform_edt(bone < 0.5, sampling=tuple(spacing[::-1]))
+    # From the isthmus on: behind it the way in cuts the surface at a slant.
+    axis, normal = path.direction, np.array(pedicle.direction)
+    tip = np.array(path.tip_mm)
+    ahead = float((tip - np.array(pedicle.isthmus_mm)) @ normal) / float(axis @ normal)
+    t = np.arange(-max(ahead, 0.0), 1e-9, 0.25)
     side = np.cross(axis, [0.0, 0.0, 1.0])
     side /= np.linalg.norm(side)
     other = np.cross(axis, side)
-    angle = np.arange(8) * (np.pi / 4.0)
-    rim = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other
-    points = np.array(path.entry_mm) + t[:, None, None] * axis + radius_mm * rim
-    local = grid.to_local(frame.to_world(points)) / np.array(grid.spacing_mm)
-    index = np.floor(local).astype(int)[..., ::-1]
-    within = np.all((index >= 0) & (index < np.array(grid.shape)), axis=-1)
-    index = np.clip(index, 0, np.array(grid.shape) - 1)
-    is_bone = within & (bone[index[..., 0], index[..., 1], index[..., 2]] >= 0.5)
-    touched = is_bone.any(axis=1)
-    if not bool(touched.any()):
-        return length
-    from_contact = slice(int(np.argmax(touched)), None)
-    # The first millimetres cut the surface at a slant: only stretches wholly outside count.
-    return float((~touched[from_contact]).sum() * 0.25)
+    angle = np.arange(16) * (np.pi / 8.0)
+    rim = radius_mm * (np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other)
+    points = tip + t[:, None, None] * axis + rim
+    local = grid.to_local(frame.to_world(points)) / spacing
+    index = np.clip(np.floor(local).astype(int)[..., ::-1], 0, np.array(grid.shape) - 1)
+    return float(distance[index[..., 0], index[..., 1], index[..., 2]].max(initial=0.0))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from vbsim.augmentation.approach import NeedlePath
 from vbsim.augmentation.injection.medium import Tube
@@ -91,6 +91,20 @@ class Outlet(Parameters):
         None, gt=0.0, le=100.0, description="Length of the way outside, mm."
     )
 
+    @model_validator(mode="after")
+    def _has_a_place(self) -> Outlet:
+        needed = {
+            "endplate_crack": "place_mm",
+            "cortical_defect": "angle_deg",
+            "segmental_vein": "angle_deg",
+        }
+        name = needed.get(self.kind)
+        if self.kind == "pedicle_track":
+            raise ValueError("kind = 'pedicle_track': tracks follow the needles (pedicle_tracks)")
+        if name is not None and getattr(self, name) is None:
+            raise ValueError(f"{name}: must be given for kind = {self.kind!r}")
+        return self
+
     def lay_out(self, specimen: Specimen) -> Mouth:
         """Return where it lies in a body."""
         mouth, inward = self._mouth(specimen)
@@ -110,14 +124,12 @@ class Outlet(Parameters):
         if self.kind == "basivertebral":
             return np.array(specimen.anatomy.landmarks.basivertebral_mm), np.array([0.0, -1.0, 0.0])
         if self.kind == "endplate_crack":
-            require(self.place_mm is not None, "place_mm", None, "given for an endplate crack")
             x, y = self.place_mm or (0.0, 0.0)
             is_upper = self.endplate == "superior"
             at = frame.superior_at([x], [y]) if is_upper else frame.inferior_at([x], [y])
             rho = float(frame.normalised_radius([x], [y], at)[0])
             require(rho < 1.0, "place_mm", (x, y), "on the endplate")
             return np.array([x, y, float(at[0])]), np.array([0.0, 0.0, -1.0 if is_upper else 1.0])
-        require(self.angle_deg is not None, "angle_deg", None, f"given for a {self.kind}")
         theta = np.radians(self.angle_deg or 0.0)
         radius = float(frame.wall_radius(theta, self.height))
         x, y = radius * np.cos(theta), radius * np.sin(theta)

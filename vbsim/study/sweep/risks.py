@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vbsim.measures import share_with_interval
-from vbsim.study.results import NO_TEST
 from vbsim.study.sweep.run import read_table
 from vbsim.study.sweep.stored_plan import read_plan
 from vbsim.study.sweep.table import Table
@@ -58,7 +57,10 @@ def risks(folder: Path) -> list[Risk]:
     groups = [name for name in read_plan(folder).varied if _is_listed(table, name)]
     found = []
     for column in columns:
-        rows = table.rows(np.isfinite(table.columns[column]) & (table.columns["test"] == NO_TEST))
+        rows = table.rows(np.isfinite(table.columns[column]))
+        # What a step tells stands in the rows of every test: those of one are enough.
+        tests = rows.columns["test"]
+        rows = rows.rows(tests == tests[0]) if rows.n_rows else rows
         keys = list(zip(*(rows.columns[name].tolist() for name in ["stage", *groups]), strict=True))
         happened = rows.columns[column] > 0.5
         for key in dict.fromkeys(keys):
