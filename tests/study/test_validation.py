@@ -66,6 +66,7 @@ BANDS = {
     "C12": {"against_fractured": (1.0, INF), "against_intact": (-INF, 1.0)},
     "I1": {"share": (90.0, 99.0)},
     "I2": {"late": (0.35, 1.0), "high": (0.12, 0.77)},
+    "I4": {"high_over_low": (1.02, 2.5), "high": (0.6, 1.0)},
     "I3": {"risk_ratio": (0.29, 0.51), "any_leak": (60.0, 85.0)},
     "T1": {
         "centre_at_6": (49.0, 112.0),
