@@ -177,8 +177,6 @@ def _stress(eps, row, old, dt, sig, C, new):
     trial = (K * volume, sqrt(1.5 * squared), K, 3.0 * G)
     rate = scale * row[RELAXATION] / dt if dt > 0.0 else 0.0
     shape = _shape(row, softening)
-    lost = 0.5 * (damage - old[DAMAGE]) * (trial[0] * volume + trial[1] * trial[1] / (3.0 * G))
-    new[DISSIPATED] = old[DISSIPATED] + max(lost, 0.0)
     new[SOFTENING], new[DAMAGE] = softening, damage
 
     step = 0.0
@@ -190,7 +188,9 @@ def _stress(eps, row, old, dt, sig, C, new):
     _spread(found, trial, step, G, left, sig, C)
     p, q = (found[4], found[5]) if step > 0.0 else (trial[0], trial[1])
     work = p * (trial[0] - p) / K + q * (trial[1] - q) / (3.0 * G)
-    new[DISSIPATED] += left * work
+    # What damage takes is of the energy that is stored when the step ends, not of the trial's.
+    stored = 0.5 * (p * p / K + q * q / (3.0 * G))
+    new[DISSIPATED] = old[DISSIPATED] + left * work + max(damage - old[DAMAGE], 0.0) * stored
     for i in range(6):
         pressure = left * p if i < 3 else 0.0
         elastic = (sig[i] - pressure) / (left * G * (2.0 if i < 3 else 1.0))
@@ -236,10 +236,11 @@ def _map(row, v):
 @kernel
 def respond(F, params, old, dt, P, A, new):
     """Crushable bone; see the package for the form. Returns 1 if the voxel is inverted."""
-    work = np.empty((5, 9, 9))
-    eps, sig, C = work[4, 0, :6], work[4, 1, :6], work[4, 3:9, :6]
-    lengths, Q = work[4, 2, :3], work[4, :3, 6:9]
-    if not _strain(F, eps, lengths, Q, work[3, :3, :3]):
+    work = np.empty((logarithmic.N_ROWS + 8, 9))
+    eps, sig = work[logarithmic.N_ROWS, :6], work[logarithmic.N_ROWS + 1, :6]
+    C = work[logarithmic.N_ROWS + 2 :, :6]
+    lengths, Q = np.empty(3), np.empty((3, 3))
+    if not _strain(F, eps, lengths, Q):
         return 1
     _map(params, eps)
     _stress(eps, params, old, dt, sig, C, new)
@@ -248,5 +249,5 @@ def respond(F, params, old, dt, P, A, new):
         _map(params, C[i])
     for j in range(6):
         _map(params, C[:, j])
-    _piola(F, sig, C, lengths, Q, P, A, work[:4])
+    _piola(F, sig, C, lengths, Q, P, A, work)
     return 0

@@ -72,15 +72,18 @@ def saint_venant(F, params, old, dt, P, A, new):
             for K in range(3):
                 total += F[3 * i + K] * S[PLACE[3 * K + J]]
             P[3 * i + J] = total
-    # dP_iJ / dF_kL = delta_ik S_LJ + F_iM C_MJLN F_kN
+    # dP_iJ / dF_kL = delta_ik S_LJ + F_iM C_MJLN F_kN, without the zeros of C
     for i in range(3):
         for J in range(3):
             for k in range(3):
                 for L in range(3):
                     total = S[PLACE[3 * L + J]] if i == k else 0.0
-                    for M in range(3):
-                        row = C[PLACE[3 * M + J]]
-                        for N in range(3):
-                            total += F[3 * i + M] * row[PLACE[3 * L + N]] * F[3 * k + N]
+                    total += C[J][L] * F[3 * i + J] * F[3 * k + L]
+                    if J == L:
+                        M, N = (J + 1) % 3, (J + 2) % 3
+                        total += params[6 + N] * F[3 * i + M] * F[3 * k + M]
+                        total += params[6 + M] * F[3 * i + N] * F[3 * k + N]
+                    else:
+                        total += params[9 - J - L] * F[3 * i + L] * F[3 * k + J]
                     A[3 * i + J, 3 * k + L] = total
     return 0
