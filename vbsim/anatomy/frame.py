@@ -171,6 +171,19 @@ class BodyFrame:
         """Return the same frame with moved endplates."""
         return replace(self, superior_mm=superior_mm, inferior_mm=inferior_mm)
 
+    def mid_sagittal(self, margin_mm: float) -> BodyFrame:
+        """Return the same frame with maps of the mid-sagittal strip and a margin beside it only.
+
+        Its heights are those of the whole frame, as long as nothing moves sideways by the margin.
+        """
+        kept = np.abs(self.x_mm) <= SAGITTAL_STRIP_MM + margin_mm
+        return replace(
+            self,
+            x_mm=self.x_mm[kept],
+            superior_mm=self.superior_mm[:, kept],
+            inferior_mm=self.inferior_mm[:, kept],
+        )
+
     def _sample(self, table: FloatArray, x_mm: ArrayLike, y_mm: ArrayLike) -> FloatArray:
         column = (np.asarray(x_mm) - self.x_mm[0]) / (self.x_mm[1] - self.x_mm[0])
         row = (np.asarray(y_mm) - self.y_mm[0]) / (self.y_mm[1] - self.y_mm[0])

@@ -92,6 +92,8 @@ class Multigrid:
         Its moduli over the whole box, 0 in voids; read during set-up only.
     flags : (n_z + 1, n_y + 1, n_x + 1) uint8
         Its points: held components and `transfer.ACTIVE`; read during set-up only.
+    plan : Plan, optional
+        How work is shared; by default as the structure asks.
 
     Notes
     -----
@@ -101,7 +103,12 @@ class Multigrid:
     """
 
     def __init__(
-        self, operator: VoxelOperator, moduli: NDArray[np.float32], flags: NDArray[np.uint8]
+        self,
+        operator: VoxelOperator,
+        moduli: NDArray[np.float32],
+        flags: NDArray[np.uint8],
+        *,
+        plan: Plan | None = None,
     ) -> None:
         self.grids = [Grid(operator)]
         while _too_large(self.grids[-1].operator):
@@ -110,7 +117,7 @@ class Multigrid:
             coarser, moduli, flags = _coarser(fine.operator, factors, moduli, flags)
             self.grids.append(Grid(coarser))
             fine.relate(factors, coarser.layout)
-        self.plan = _plan(self.grids)
+        self.plan = _plan(self.grids) if plan is None else plan
         self._prepare()
 
     def renew(self, moduli: NDArray[np.float32], flags: NDArray[np.uint8]) -> None:

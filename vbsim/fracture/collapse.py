@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from vbsim.anatomy.frame import BodyFrame
+from vbsim.anatomy.frame import Heights
 from vbsim.checks import Parameters, require
 from vbsim.fem.equilibrium import Equilibrium, Leg, Step, move
 from vbsim.fracture.carry import mineral_mg
@@ -17,7 +17,7 @@ from vbsim.fracture.compaction import require_bare
 from vbsim.quantities import Quantity, define, quantity
 from vbsim.specimen import Potting, Specimen
 from vbsim.specimen.deformed import Deformed, inverted_corners
-from vbsim.specimen.loading import body_of, frame_of, led, settings, staged, tilts, unloaded
+from vbsim.specimen.loading import body_of, heights_of, led, settings, staged, tilts, unloaded
 
 __all__ = ["Collapse"]
 
@@ -39,8 +39,11 @@ define(
     "Corners of voxels that the deformation has turned inside out; no centre of a voxel is.",
 )
 
-# Height lost per step / height: smaller steps change forces by less than 2 %.
-_STEP = 0.005
+# Height lost per step / height, first, up to the peak and behind it: half of these change forces and
+# heights by less than 2 %.
+_FIRST, _STEP, _WIDE_STEP = 0.001, 0.005, 0.01
+# Where the peak is passed, height lost / height.
+_PASSED = 0.03
 # The first peak is looked for before this loss of the height.
 _PEAK_WITHIN = 0.08
 # Overload that is given up: more than this share of the height.
@@ -106,11 +109,11 @@ class Collapse(Parameters):
         solver = body.equilibrium(settings(), load_line_mm=self._load_line(specimen))
         self._overload(specimen, body, solver)
         over = body.after(solver)
-        loss = self._loss(specimen, frame_of(body, solver))
+        loss = self._loss(specimen, heights_of(body, solver))
         unloaded(solver, tilt=tilts(self.platen))
         rest = body.after(solver)
-        left = self._loss(specimen, frame_of(body, solver))
-        heights = " / ".join(f"{height:.1f}" for height in frame_of(body, solver).heights())
+        left = self._loss(specimen, heights_of(body, solver))
+        heights = " / ".join(f"{height:.1f}" for height in heights_of(body, solver))
         line = (
             f"collapse by {100 * loss:.1f} % ({self.measured}, {self.platen}), "
             f"{100 * left:.1f} % left unloaded, heights {heights} mm"
@@ -125,8 +128,8 @@ class Collapse(Parameters):
         middle = 0.5 * (front + back)
         return 0.0, middle - self.anterior_offset_share * (back - front)
 
-    def _loss(self, specimen: Specimen, frame: BodyFrame) -> float:
-        before, now = (np.array(f.heights()) for f in (specimen.anatomy.frame, frame))
+    def _loss(self, specimen: Specimen, heights: Heights) -> float:
+        before, now = np.array(specimen.anatomy.frame.heights()), np.array(heights)
         losses = 1.0 - now / before
         if self.measured == "worst":
             return float(losses.max())
@@ -141,13 +144,21 @@ class Collapse(Parameters):
         seen, tilt = [(0.0, 0.0)], tilts(self.platen)
 
         def near(_: list[Step]) -> bool:
-            loss = self._loss(specimen, frame_of(body, solver))
+            loss = self._loss(specimen, heights_of(body, solver))
             seen.append((float(solver.motion[0]), loss))
             return loss + (loss - seen[-2][1]) >= wanted
 
         most = _MOST * height
-        share = _STEP * height / most
-        leg = Leg("collapse", move(most), tilt, tilt, first=share, largest=share, stop=near)
+        leg = Leg(
+            "collapse",
+            move(most),
+            tilt,
+            tilt,
+            first=_FIRST / _MOST,
+            largest=_STEP / _MOST,
+            wider=(_PASSED / _MOST, _WIDE_STEP / _MOST),
+            stop=near,
+        )
         led(solver, leg, self.kind)
         # What is left of the way, by the last slope: the loss asked for within a few hundredths.
         for _ in range(3):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vbsim.kernels import kernel
+from vbsim.kernels import inlined, kernel
 from vbsim.kernels.constitutive import ladder
 
 __all__ = ["N_PACKED", "Active", "evaluate", "multiply", "orthotropic", "cavity"]
@@ -195,7 +195,7 @@ def evaluate(
         Pressure in the cavity, MPa.
     out : (3, N) float64
         Forces, added to.
-    tangent : (n_active, 45) float32
+    tangent : (45, n_active) float32
         Receives the symmetric part of ``dP/dF - R``.
     trace : (n_active,) float32
         Receives the sum of the six diagonal terms of the tangent against the strain.
@@ -256,7 +256,7 @@ def evaluate(
                 if active.share[at] != 0.0 and pressure != 0.0:
                     _press(F, pressure * active.share[at], P, A, cof)
                 _resist(G, resisting[at], P, A)
-                _pack(A, tangent[at])
+                _pack(A, at, tangent)
                 _add(P, a, b, c, d, scale, volume, low, top, out)
     return refused
 
@@ -313,75 +313,144 @@ def _resist(G, r, P, A):
 
 
 @kernel
-def _pack(A, row):
-    """Store the symmetric part of a 9 x 9 matrix, row by row from the diagonal."""
-    at = 0
+def _pack(A, at, tangent):
+    """Store the symmetric part of a cell's 9 x 9 matrix, row by row from the diagonal."""
+    place = 0
     for k in range(9):
         for m in range(k, 9):
-            row[at] = 0.5 * (A[k, m] + A[m, k])
-            at += 1
+            tangent[place, at] = 0.5 * (A[k, m] + A[m, k])
+            place += 1
+
+
+# Cells that `multiply` works on at once: their tangents and gradients stay in the first cache.
+_WIDTH = 64
+_GRADIENT, _STRESS = N_PACKED * _WIDTH, (N_PACKED + 9) * _WIDTH
+_WORK = (N_PACKED + 18) * _WIDTH
 
 
 @kernel
 def multiply(u, cells, start, stop, scale, volume, tangent, out):
     """Add ``B^T D B u`` of the active cells to point planes ``start <= z < stop``.
 
-    `tangent` is (n_active, 45), as `evaluate` leaves it; see there for the rest.
+    `tangent` is (45, n_active), as `evaluate` leaves it; see there for the rest. Runs are packed
+    one behind the other into line buffers, so that every loop is one over neighbouring numbers.
     """
-    G, S = np.empty(9), np.empty(9)
+    work = np.empty(_WORK)
     n_z = cells.plane.shape[0] - 1
     for z in range(max(start - 1, 0), min(stop, n_z)):
         low, top = z >= start, z + 1 < stop
-        for run in range(cells.plane[z], cells.plane[z + 1]):
-            lines = cells.lines[run]
-            for i in range(cells.length[run]):
-                row = tangent[cells.first[run] + i]
-                a, b, c, d = lines[0] + i, lines[1] + i, lines[2] + i, lines[3] + i
-                _gradient(u, a, b, c, d, scale, G)
-                _times(row, G, S)
-                _add(S, a, b, c, d, scale, volume, low, top, out)
+        run, done, last = cells.plane[z], 0, cells.plane[z + 1]
+        while run < last:
+            first_run, first_done, n = run, done, 0
+            while run < last and n < _WIDTH:
+                taken = min(cells.length[run] - done, _WIDTH - n)
+                _take(u, cells, run, done, taken, scale, tangent, n, work)
+                n, done = n + taken, done + taken
+                if done == cells.length[run]:
+                    run, done = run + 1, 0
+            _times(work, volume, scale, n)
+            at, run, done = 0, first_run, first_done
+            while at < n:
+                given = min(cells.length[run] - done, n - at)
+                _give(work, at, given, cells.lines[run], done, low, top, out)
+                at, done = at + given, done + given
+                if done == cells.length[run]:
+                    run, done = run + 1, 0
 
 
 @kernel
-def _times(t, G, S):
-    """Set ``S = T G`` for a packed symmetric T."""
-    g0, g1, g2, g3, g4, g5, g6, g7, g8 = G[0], G[1], G[2], G[3], G[4], G[5], G[6], G[7], G[8]
-    S[0] = (
-        t[0] * g0 + t[1] * g1 + t[2] * g2 + t[3] * g3 + t[4] * g4
-        + t[5] * g5 + t[6] * g6 + t[7] * g7 + t[8] * g8
-    )  # fmt: skip
-    S[1] = (
-        t[1] * g0 + t[9] * g1 + t[10] * g2 + t[11] * g3 + t[12] * g4
-        + t[13] * g5 + t[14] * g6 + t[15] * g7 + t[16] * g8
-    )  # fmt: skip
-    S[2] = (
-        t[2] * g0 + t[10] * g1 + t[17] * g2 + t[18] * g3 + t[19] * g4
-        + t[20] * g5 + t[21] * g6 + t[22] * g7 + t[23] * g8
-    )  # fmt: skip
-    S[3] = (
-        t[3] * g0 + t[11] * g1 + t[18] * g2 + t[24] * g3 + t[25] * g4
-        + t[26] * g5 + t[27] * g6 + t[28] * g7 + t[29] * g8
-    )  # fmt: skip
-    S[4] = (
-        t[4] * g0 + t[12] * g1 + t[19] * g2 + t[25] * g3 + t[30] * g4
-        + t[31] * g5 + t[32] * g6 + t[33] * g7 + t[34] * g8
-    )  # fmt: skip
-    S[5] = (
-        t[5] * g0 + t[13] * g1 + t[20] * g2 + t[26] * g3 + t[31] * g4
-        + t[35] * g5 + t[36] * g6 + t[37] * g7 + t[38] * g8
-    )  # fmt: skip
-    S[6] = (
-        t[6] * g0 + t[14] * g1 + t[21] * g2 + t[27] * g3 + t[32] * g4
-        + t[36] * g5 + t[39] * g6 + t[40] * g7 + t[41] * g8
-    )  # fmt: skip
-    S[7] = (
-        t[7] * g0 + t[15] * g1 + t[22] * g2 + t[28] * g3 + t[33] * g4
-        + t[37] * g5 + t[40] * g6 + t[42] * g7 + t[43] * g8
-    )  # fmt: skip
-    S[8] = (
-        t[8] * g0 + t[16] * g1 + t[23] * g2 + t[29] * g3 + t[34] * g4
-        + t[38] * g5 + t[41] * g6 + t[43] * g7 + t[44] * g8
-    )  # fmt: skip
+def _take(u, cells, run, done, taken, scale, tangent, n, work):
+    """Pack tangents and displacement gradients of some cells of a run, from place n on."""
+    first = cells.first[run] + done
+    for k in range(N_PACKED):
+        line = work[k * _WIDTH + n : k * _WIDTH + n + taken]
+        source = tangent[k, first : first + taken]
+        for i in range(taken):
+            line[i] = source[i]
+    lines = cells.lines[run]
+    for k in range(3):
+        a, b = u[k, lines[0] + done :], u[k, lines[1] + done :]
+        c, d = u[k, lines[2] + done :], u[k, lines[3] + done :]
+        s_x, s_y, s_z = scale[3 * k], scale[3 * k + 1], scale[3 * k + 2]
+        place = _GRADIENT + 3 * k * _WIDTH + n
+        for i in range(taken):
+            near, far = (a[i + 1] - a[i]) + (c[i + 1] - c[i]), (b[i + 1] - b[i]) + (d[i + 1] - d[i])
+            work[place + i] = (near + far) * s_x
+        for i in range(taken):
+            low, top = (b[i] + b[i + 1]) - (a[i] + a[i + 1]), (d[i] + d[i + 1]) - (c[i] + c[i + 1])
+            work[place + _WIDTH + i] = (low + top) * s_y
+        for i in range(taken):
+            under, over = (a[i] + a[i + 1]) + (b[i] + b[i + 1]), (c[i] + c[i + 1]) + (d[i] + d[i + 1])
+            work[place + 2 * _WIDTH + i] = (over - under) * s_z
+
+
+@inlined
+def _row(work, i, t0, t1, t2, t3, t4, t5, t6, t7, t8):
+    """Return one row of a packed tangent times the gradient of packed cell i."""
+    g = _GRADIENT + i
+    return (
+        work[t0 * _WIDTH + i] * work[g]
+        + work[t1 * _WIDTH + i] * work[g + _WIDTH]
+        + work[t2 * _WIDTH + i] * work[g + 2 * _WIDTH]
+        + work[t3 * _WIDTH + i] * work[g + 3 * _WIDTH]
+        + work[t4 * _WIDTH + i] * work[g + 4 * _WIDTH]
+        + work[t5 * _WIDTH + i] * work[g + 5 * _WIDTH]
+        + work[t6 * _WIDTH + i] * work[g + 6 * _WIDTH]
+        + work[t7 * _WIDTH + i] * work[g + 7 * _WIDTH]
+        + work[t8 * _WIDTH + i] * work[g + 8 * _WIDTH]
+    )
+
+
+@kernel
+def _times(work, volume, scale, n):
+    """Set the stress of packed cells, times what turns it into forces."""
+    f = _STRESS
+    for i in range(n):
+        work[f + i] = volume * scale[0] * _row(work, i, 0, 1, 2, 3, 4, 5, 6, 7, 8)
+    f += _WIDTH
+    for i in range(n):
+        work[f + i] = volume * scale[1] * _row(work, i, 1, 9, 10, 11, 12, 13, 14, 15, 16)
+    f += _WIDTH
+    for i in range(n):
+        work[f + i] = volume * scale[2] * _row(work, i, 2, 10, 17, 18, 19, 20, 21, 22, 23)
+    f += _WIDTH
+    for i in range(n):
+        work[f + i] = volume * scale[3] * _row(work, i, 3, 11, 18, 24, 25, 26, 27, 28, 29)
+    f += _WIDTH
+    for i in range(n):
+        work[f + i] = volume * scale[4] * _row(work, i, 4, 12, 19, 25, 30, 31, 32, 33, 34)
+    f += _WIDTH
+    for i in range(n):
+        work[f + i] = volume * scale[5] * _row(work, i, 5, 13, 20, 26, 31, 35, 36, 37, 38)
+    f += _WIDTH
+    for i in range(n):
+        work[f + i] = volume * scale[6] * _row(work, i, 6, 14, 21, 27, 32, 36, 39, 40, 41)
+    f += _WIDTH
+    for i in range(n):
+        work[f + i] = volume * scale[7] * _row(work, i, 7, 15, 22, 28, 33, 37, 40, 42, 43)
+    f += _WIDTH
+    for i in range(n):
+        work[f + i] = volume * scale[8] * _row(work, i, 8, 16, 23, 29, 34, 38, 41, 43, 44)
+
+
+@kernel
+def _give(work, at, given, lines, done, low, top, out):
+    """Add the forces of packed cells to the four lines of points of their run."""
+    for k in range(3):
+        place = _STRESS + 3 * k * _WIDTH + at
+        x, y = work[place : place + given], work[place + _WIDTH : place + _WIDTH + given]
+        z = work[place + 2 * _WIDTH : place + 2 * _WIDTH + given]
+        for corner in range(4):
+            upper = corner >= 2
+            if (upper and not top) or (not upper and not low):
+                continue
+            s_y, s_z = 1.0 if corner % 2 else -1.0, 1.0 if upper else -1.0
+            begin = lines[corner] + done
+            near, far = out[k, begin : begin + given], out[k, begin + 1 : begin + 1 + given]
+            for i in range(given):
+                near[i] += s_y * y[i] + s_z * z[i] - x[i]
+            for i in range(given):
+                far[i] += s_y * y[i] + s_z * z[i] + x[i]
 
 
 @kernel

@@ -121,6 +121,8 @@ class Leg:
         Volume or pressure of the cavity; None keeps its pressure (0 in a fresh body).
     first, largest : float
         Share of the leg taken by the first and by the largest step.
+    wider : tuple of 2 float
+        Share of the leg beyond which the largest step is another, and that step.
     duration_s : float
         Time that the leg takes; only laws with a rate notice.
     stop : callable, optional
@@ -134,5 +136,11 @@ class Leg:
     cavity: Control | None = None
     first: float = 0.05
     largest: float = 0.1
+    wider: tuple[float, float] = (1.0, 0.1)
     duration_s: float = 1.0
     stop: Callable[[list[Step]], bool] | None = None
+
+    def largest_from(self, done: float) -> float:
+        """Return the largest step from a share of the leg on."""
+        beyond, step = self.wider
+        return step if done >= beyond else self.largest

@@ -258,7 +258,7 @@ class Equilibrium:
         while done < 1.0 - 1e-12:
             if len(taken) == self.settings.max_steps:
                 return Status.TOO_MANY_STEPS
-            size = min(size, leg.largest)
+            size = min(size, leg.largest_from(done))
             if done + 1.0001 * size > 1.0:
                 size = 1.0 - done
             step = self._try(task, done, done + size)
@@ -270,7 +270,7 @@ class Equilibrium:
                     return Status.STEP_TOO_SMALL
                 continue
             done += size
-            size = self._next(leg, step, size)
+            size = self._next(leg.largest_from(done), step, size)
             taken.append(step)
             self.history.append(step)
             if progress is not None:
@@ -387,13 +387,13 @@ class Equilibrium:
         wanted = self._averaged + size * self._rate
         self.body.rows[:, slots.SOFTENING] = np.clip(wanted, self._applied, self._applied + most)
 
-    def _next(self, leg: Leg, step: Step, size: float) -> float:
+    def _next(self, largest: float, step: Step, size: float) -> float:
         """Return the size of the next step after one just taken."""
         factor = _GROW if step.newton <= _QUICK else _SHRINK if step.newton > _SLOW else 1.0
         larger = factor * size
         if self._haste > 0.0:
             hasty = size * max(1.0 / self._haste, _SHRINK)
-            larger = min(larger, max(hasty, _HASTY * leg.largest))
+            larger = min(larger, max(hasty, _HASTY * largest))
         return larger
 
     def _restore(self) -> None:
