@@ -39,8 +39,8 @@ define(
     "Corners of voxels that the deformation has turned inside out; no centre of a voxel is.",
 )
 
-# Height lost per step / height, first, up to the peak and behind it: half of these change forces and
-# heights by less than 2 %.
+# Height lost per step / height: first, up to the peak, and behind it. Half of these change forces
+# and heights by less than 2 %.
 _FIRST, _STEP, _WIDE_STEP = 0.001, 0.005, 0.01
 # Where the peak is passed, height lost / height.
 _PASSED = 0.03

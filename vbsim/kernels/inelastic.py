@@ -380,7 +380,10 @@ def _take(u, cells, run, done, taken, scale, tangent, n, work):
             low, top = (b[i] + b[i + 1]) - (a[i] + a[i + 1]), (d[i] + d[i + 1]) - (c[i] + c[i + 1])
             work[place + _WIDTH + i] = (low + top) * s_y
         for i in range(taken):
-            under, over = (a[i] + a[i + 1]) + (b[i] + b[i + 1]), (c[i] + c[i + 1]) + (d[i] + d[i + 1])
+            under, over = (
+                (a[i] + a[i + 1]) + (b[i] + b[i + 1]),
+                (c[i] + c[i + 1]) + (d[i] + d[i + 1]),
+            )
             work[place + 2 * _WIDTH + i] = (over - under) * s_z
 
 

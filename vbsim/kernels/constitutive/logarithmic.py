@@ -165,9 +165,7 @@ def piola(F, sig, C, lengths, Q, P, A, w):
     # R turns Voigt strain from the principal frame; G = F Q.
     for i in range(3):
         for a in range(3):
-            w[_G, 3 * i + a] = (
-                F[3 * i] * Q[0, a] + F[3 * i + 1] * Q[1, a] + F[3 * i + 2] * Q[2, a]
-            )
+            w[_G, 3 * i + a] = F[3 * i] * Q[0, a] + F[3 * i + 1] * Q[1, a] + F[3 * i + 2] * Q[2, a]
     for row in range(6):
         i, j = _ROW[row], _COLUMN[row]
         twice = 1.0 if row < 3 else 2.0

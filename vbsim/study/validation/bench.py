@@ -36,7 +36,14 @@ class Bench:
         self.n_solves = 0
         self._stiffness: dict[tuple[Setup, tuple[Step, ...]], float] = {}
         self._strength: dict[tuple[Setup, tuple[Step, ...]], float] = {}
+        self._coarser: dict[float, Bench] = {}
         self._specimen = lru_cache(maxsize=_KEPT)(self._made)
+
+    def coarser(self, spacing_mm: float) -> Bench:
+        """Return the bench of a spacing, or this one if its voxels are no finer."""
+        if self.spacing_mm >= spacing_mm:
+            return self
+        return self._coarser.setdefault(spacing_mm, Bench(spacing_mm=spacing_mm))
 
     def specimen(self, setup: Setup, *steps: Step) -> Specimen:
         """Return the vertebra of a set-up after some steps, without caps."""

@@ -17,10 +17,16 @@ from vbsim.materials import BoneCementLaw, Cement, cement
 from vbsim.specimen import Specimen
 from vbsim.study.validation import flow_rows
 from vbsim.study.validation.bench import Bench
+from vbsim.study.validation.closed_forms import CLOSED_FORMS
 from vbsim.study.validation.found import Found
 from vbsim.study.validation.mechanics import MECHANICS, reload_stiffness
 from vbsim.study.validation.steps import CrushBy, Section, Step, WithoutShell
-from vbsim.study.validation.strengths import STRENGTHS, connected_gain
+from vbsim.study.validation.strengths import (
+    STRENGTHS,
+    connected_gain,
+    restoring_strength,
+    s3_strength,
+)
 from vbsim.study.validation.table import Entry, Setup
 
 __all__ = ["Found", "COMPARISONS", "worst_loss_percent"]
@@ -58,7 +64,8 @@ def s3(bench: Bench, entry: Entry) -> Mapping[str, Found]:
     }
     slope, at_zero = np.polyfit(list(asked.values()), list(found.values()), 1)
     line = Found(float(slope), f"K = {at_zero:.2f} + {slope:.3f} vBMD")
-    return {"slope": line, **{key: Found(value) for key, value in found.items()}}
+    strengths = {key: Found(*pair) for key, pair in s3_strength(bench, entry).items()}
+    return {"slope": line, **{key: Found(value) for key, value in found.items()}, **strengths}
 
 
 def s12(bench: Bench, entry: Entry) -> Mapping[str, Found]:
@@ -86,7 +93,7 @@ def f1(bench: Bench, entry: Entry) -> Mapping[str, Found]:
     }
 
 
-_OTHERS = {**MECHANICS, **STRENGTHS}
+_OTHERS = {**MECHANICS, **STRENGTHS, **CLOSED_FORMS}
 
 
 def _from_elsewhere(name: str) -> Comparison:
@@ -153,7 +160,11 @@ def _extents_mm(specimen: Specimen) -> FloatArray:
 
 def c1(bench: Bench, entry: Entry) -> Mapping[str, Found]:
     """Compact fill with which a crushed body is as stiff as it was."""
-    return {"fill": _restoring_fill(bench, entry, cement("pmma"))}
+    crush = CrushBy(height_loss=entry.given["height_loss"])
+    return {
+        "fill": _restoring_fill(bench, entry, cement("pmma")),
+        "strength": Found(*restoring_strength(bench, entry, crush)),
+    }
 
 
 def c2(bench: Bench, entry: Entry) -> Mapping[str, Found]:
@@ -218,6 +229,9 @@ COMPARISONS: Mapping[str, Comparison] = {
     "S2": _from_elsewhere("S2"),
     "S3": s3,
     "S4": _from_elsewhere("S4"),
+    "S6": _from_elsewhere("S6"),
+    "S7": _from_elsewhere("S7"),
+    "S9": _from_elsewhere("S9"),
     "S11": _from_elsewhere("S11"),
     "S12": s12,
     "S13": s13,
@@ -243,6 +257,7 @@ COMPARISONS: Mapping[str, Comparison] = {
     "H3": _from_elsewhere("H3"),
     "H4": _from_elsewhere("H4"),
     "H7": _from_elsewhere("H7"),
+    **{name: _from_elsewhere(name) for name in CLOSED_FORMS},
 }
 """The function of every comparison of ``data/validation.toml``."""
 

@@ -145,7 +145,8 @@ def _entry(name: str, table: Mapping[str, Any]) -> Entry:
         conditions=table["conditions"],
         source=table["source"],
         status=table["status"],
-        setup=Setup(**table["setup"]),
+        # A closed form has no vertebra, and asks for none.
+        setup=Setup(**table.get("setup", {"vertebra": {"level": "L1"}})),
         given=MappingProxyType(table.get("given", {})),
         rows=MappingProxyType(rows),
     )
