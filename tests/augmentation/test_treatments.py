@@ -8,6 +8,7 @@ import pytest
 from vbsim.anatomy import Vertebra
 from vbsim.augmentation import Balloon, CementFill, Curing, Injection, Settling
 from vbsim.checks import InvalidInput
+from vbsim.fem.equilibrium import FREE, Leg, Status, load
 from vbsim.fracture import Cleft, Collapse, Traction, Wedge
 from vbsim.materials.bone import Bone
 from vbsim.mesh.voxels import VoxelGrid
@@ -113,6 +114,21 @@ def test_cement_shrinks_as_far_as_the_bone_lets_it(expanded, filled):
     assert 0.97**3 - 0.01 < volumes[1] / volumes[0] < 0.99
 
 
+def test_a_surface_that_debonds_yields_more_to_traction(expanded):
+    """Pulled, cement with a surface that separates moves no less than bonded cement."""
+    moved, names = [], []
+    for debonds in (False, True):
+        step = CementFill(volume_ml=3.0, distribution="cleft", debonds=debonds)
+        body = step.apply(expanded).mechanics
+        names.append({part.name for part in body.parts})
+        solver = body.equilibrium(settings())
+        assert solver.run(Leg("pull", load(-250.0), FREE, FREE, first=0.5)) is Status.DONE
+        moved.append(-float(solver.motion[0]))
+    assert "interface" not in names[0]
+    assert "interface" in names[1]
+    assert moved[1] > moved[0]
+
+
 def test_injection_pressure_lifts(collapsed):
     plain, pressed = (
         CementFill(volume_ml=3.0, distribution="central", injection_pressure_mpa=p).apply(collapsed)
@@ -143,6 +159,8 @@ def test_traction_opens_a_cleft_first(intact):
 def test_what_needs_mechanics_or_a_fracture_says_so(intact):
     with pytest.raises(InvalidInput, match="shrinkage_percent"):
         CementFill(volume_ml=1.0, shrinkage_percent=1.0).apply(intact)
+    with pytest.raises(InvalidInput, match="debonds"):
+        CementFill(volume_ml=1.0, debonds=True).apply(intact)
     with pytest.raises(InvalidInput, match="fractured"):
         Traction().apply(intact)
 

@@ -9,7 +9,16 @@ from vbsim.kernels import constitutive
 from vbsim.kernels.constitutive import slots
 from vbsim.materials.density_modulus import transverse_unit
 from vbsim.materials.field import lame, membrane_xy
-from vbsim.materials.laws import Crushable, Elastic, Quadric, Softening, Surface, crushing
+from vbsim.materials.laws import (
+    Crushable,
+    Elastic,
+    Interface,
+    Quadric,
+    Softening,
+    Surface,
+    bond,
+    crushing,
+)
 
 SEED = 3
 E, NU, STRENGTH = 200.0, 0.3, 1.5
@@ -43,6 +52,7 @@ LAWS = {
     ),
     "cement": Crushable(isotropic(2200.0, 0.33), 90.0, crushing("cement")),
     "brittle cement": Crushable(isotropic(3000.0, 0.3), 20.0, crushing("brittle_cement")),
+    "interface": Interface(isotropic(2200.0, 0.33), np.array([[0.36, -0.48, 0.8]]), 1.0, bond()),
     "membrane": Quadric(np.array([membrane_xy(0.3).mean]) * 1000.0, 45.0),
 }
 

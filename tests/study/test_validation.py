@@ -14,7 +14,7 @@ from vbsim.cli import main
 from vbsim.materials import BoneCementLaw
 from vbsim.mesh import VoxelGrid
 from vbsim.specimen import Specimen
-from vbsim.study.validation import Bench, Verdict, entries, to_json, validate
+from vbsim.study.validation import Bench, Verdict, entries, strengths, to_json, validate
 from vbsim.study.validation import rows as comparisons
 from vbsim.study.validation.rows import COMPARISONS, Found, worst_loss_percent
 from vbsim.study.validation.steps import CrushBy, Section, WithoutShell
@@ -307,6 +307,10 @@ class LinearBench:
             return 1.0
         return 0.5 + self.gain_per_percent * steps[-1].filling_fraction_percent
 
+    def strength(self, setup, *steps):
+        filled = steps and hasattr(steps[-1], "filling_fraction_percent")
+        return self.stiffness(setup, *steps) if filled or not steps else 0.5
+
     def specimen(self, setup, *steps):
         @dataclass
         class Body:
@@ -317,14 +321,18 @@ class LinearBench:
 
 
 def test_the_restoring_fill_is_where_stiffness_crosses_the_intact_one():
-    found = COMPARISONS["C1"](LinearBench(0.02), entries()["C1"])["fill"]
+    both = COMPARISONS["C1"](LinearBench(0.02), entries()["C1"])
+    found = both["fill"]
     assert found.value == pytest.approx(25.0, abs=0.1)  # the fill's own tolerance
+    assert both["strength"].value == pytest.approx(25.0, rel=1e-9)  # a line: exact
     assert found.detail == "3.0 ml, 19 % of the body before its fracture"
 
 
 def test_a_fill_that_never_restores_has_no_value():
-    found = COMPARISONS["C1"](LinearBench(0.001), entries()["C1"])["fill"]
+    both = COMPARISONS["C1"](LinearBench(0.001), entries()["C1"])
+    found = both["fill"]
     assert math.isnan(found.value)
+    assert math.isnan(both["strength"].value)
     assert found.detail == "not restored by 40 %"
 
 
@@ -352,6 +360,34 @@ def test_the_command_prints_misses_and_exits_with_0(capsys, monkeypatch):
 def test_the_command_refuses_an_unknown_row(capsys):
     assert main(["validate", "S99"]) == 2
     assert "S99" in capsys.readouterr().err
+
+
+def test_closed_forms_are_met():
+    verdicts = validate("V1", "V2", "V3", "V4", "V10", "V15", "V16")
+    assert len(verdicts) == 10
+    for verdict in verdicts:
+        assert verdict.in_band, verdict
+
+
+def test_a_random_cohort_has_other_bodies_and_the_same_numbers_again():
+    setup, given = entries()["S9"].setup, entries()["S9"].given
+    first, second, again = (
+        strengths._drawn(setup, given, np.random.default_rng(seed)) for seed in (1, 2, 1)
+    )
+    assert first == again
+    assert first != second
+    assert first.vertebra.plan_scale != second.vertebra.plan_scale
+    assert {first.vertebra.level, second.vertebra.level} <= set(given["levels"])
+
+
+def test_axial_rigidity_follows_the_modulus():
+    setup = entries()["S9"].setup
+    bench = Bench(spacing_mm=COARSE_MM)
+    rich, poor = (
+        strengths._axial_rigidity_kn(bench.specimen(strengths._changed(setup, vbmd_mg_cm3=vbmd)))
+        for vbmd in (200.0, 60.0)
+    )
+    assert 1.0 < rich / poor < (200.0 / 60.0) ** 1.06  # the wall does not follow density
 
 
 def test_the_cannula_takes_the_pressure_on_any_voxels():

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import binary_erosion, gaussian_filter, map_coordinates
 
 from vbsim.checks import frozen
 from vbsim.data import value
@@ -21,7 +21,7 @@ from vbsim.fem.equilibrium import FREE, Leg, load
 from vbsim.materials.constituents import Part
 from vbsim.materials.density_modulus import bone_volume_fraction
 from vbsim.materials.field import LAMBDA, MU, StiffnessField, lame
-from vbsim.materials.laws import Crushable, crushing
+from vbsim.materials.laws import Crushable, Interface, bond, crushing
 from vbsim.materials.laws.crushable import Tissue
 from vbsim.quantities import Quantity
 from vbsim.specimen import CementField, Specimen
@@ -36,6 +36,8 @@ FloatArray = NDArray[np.float64]
 _ENDLESS = 1e6
 # Less cement than this in a voxel adds a constituent and nothing else.
 _LEAST = 1e-3
+# Voxels over which the surface of the cement is smoothed before its normal is taken.
+_SMOOTH = 1.0
 # Tension over compression below which a cement counts as brittle.
 _BRITTLE = 0.3
 
@@ -49,10 +51,13 @@ class Curing(NamedTuple):
         Pressure of the injected cement on what it fills, until it has set.
     shrinkage : float
         Linear shrinkage as it sets, 0 to 1.
+    debonds : bool
+        Whether its surface may separate from the bone or slide on it.
     """
 
     pressure_mpa: float = 0.0
     shrinkage: float = 0.0
+    debonds: bool = False
 
 
 def cured(body: Deformed, filled: Specimen, filling: CementField, how: Curing) -> Deformed:
@@ -72,7 +77,7 @@ def cured(body: Deformed, filled: Specimen, filling: CementField, how: Curing) -
     share, fraction, saturation = _carried_back(body, filled, filling)
     if how.pressure_mpa > 0.0:
         body = _pressed(body, share.bone + share.cleft, how.pressure_mpa)
-    body = _with_cement(body, filling, share, how.shrinkage)
+    body = _with_cement(body, filling, share, how)
     here = CementField(filling.cement, filling.law, frozen(fraction), frozen(saturation))
     body = replace(body, cements=(*body.cements, here))
     return _let_go(body)
@@ -216,7 +221,7 @@ def _pressed(body: Deformed, share: FloatArray, pressure_mpa: float) -> Deformed
     return pressed.after(solver)
 
 
-def _with_cement(body: Deformed, filling: CementField, share: _Share, shrinkage: float) -> Deformed:
+def _with_cement(body: Deformed, filling: CementField, share: _Share, how: Curing) -> Deformed:
     """Return the body with set cement that is free of stress (but for its shrinkage)."""
     factor = filling.law.mixture(np.zeros(1), filling.cement).cement.item()
     weight = share.bone + share.cleft
@@ -225,24 +230,55 @@ def _with_cement(body: Deformed, filling: CementField, share: _Share, shrinkage:
     modulus = (factor * share.bone + share.cleft).ravel()[cells] / share_of
     lam, mu = (float(p) for p in lame(filling.cement.youngs_modulus_mpa, filling.cement.poisson))
     unit = np.array([lam + 2.0 * mu] * 3 + [lam] * 3 + [mu] * 3)
-    law = Crushable(
-        unit * modulus[:, None], modulus * _strength_mpa(filling), crushing(_behaviour(filling))
-    )
     born = body.gradient().reshape(-1, 9)[cells]
-    part = Part("cement", cells, law, share_of, born)
+    outer = _surface(weight).ravel()[cells] if how.debonds else np.zeros(len(cells), bool)
+    parts = []
+    if not outer.all():
+        law = Crushable(
+            unit * modulus[~outer, None],
+            modulus[~outer] * _strength_mpa(filling),
+            crushing(_behaviour(filling)),
+        )
+        parts.append(Part("cement", cells[~outer], law, share_of[~outer], born[~outer]))
+    if outer.any():
+        spacing = np.array(body.reference.domain.spacing_mm)
+        normal = _normals(weight, spacing, cells[outer], born[outer])
+        # What is smeared over a voxel is the same opening whatever its width.
+        width = float(np.prod(spacing) ** (1.0 / 3.0))
+        skin = Interface(unit * modulus[outer, None], normal, width, bond())
+        parts.append(Part("interface", cells[outer], skin, share_of[outer], born[outer]))
     scale = np.zeros(weight.size)
     ratio = jacobian(body.displacement_mm, body.reference.domain)
     scale[cells] = modulus * share_of * ratio.ravel()[cells]
     field = scale.reshape(weight.shape)
     more = StiffnessField((LAMBDA, MU), np.stack([lam * field, mu * field]))
     set_free = body.changed(
-        [*body.parts, part],
-        [*range(len(body.parts)), None],
+        [*body.parts, *parts],
+        [*range(len(body.parts)), *[None] * len(parts)],
         materials=joined(body.materials, more),
     )
     # It shrinks once it is there: the shape without stress is smaller than the one it has.
-    shrunk = part._replace(birth=born * (1.0 - shrinkage))
-    return replace(set_free, parts=(*body.parts, shrunk))
+    shrunk = [part._replace(birth=np.asarray(part.birth) * (1.0 - how.shrinkage)) for part in parts]
+    return replace(set_free, parts=(*body.parts, *shrunk))
+
+
+def _surface(weight: FloatArray) -> NDArray[np.bool_]:
+    """Return the filled voxels with a neighbour that is not."""
+    filled = weight > _LEAST
+    return np.asarray(filled & ~binary_erosion(filled))
+
+
+def _normals(
+    weight: FloatArray, spacing_mm: FloatArray, cells: NDArray[np.int64], born: FloatArray
+) -> FloatArray:
+    """Return the outward normals of the cement in some voxels as it was born, (n, 3)."""
+    along = np.gradient(-gaussian_filter(weight, _SMOOTH), *spacing_mm[::-1])
+    normal = np.stack([part.ravel()[cells] for part in along[::-1]], axis=1)
+    # Surfaces move with the inverse transpose of the gradient.
+    turned = np.einsum("nji,nj->ni", np.linalg.inv(born.reshape(-1, 3, 3)), normal)
+    length = np.linalg.norm(turned, axis=1, keepdims=True)
+    upwards = np.array([0.0, 0.0, 1.0])
+    return np.where(length > 0.0, turned / np.where(length > 0.0, length, 1.0), upwards)
 
 
 def _strength_mpa(filling: CementField) -> float:

@@ -84,6 +84,12 @@ class CementFill(Parameters):
         description="linear shrinkage as it sets, percent; needs a collapsed or expanded body",
     )
 
+    debonds: bool = Field(
+        default=False,
+        description="its surface may separate from the bone and slide on it; needs a collapsed or "
+        "expanded body",
+    )
+
     @model_validator(mode="after")
     def _one_amount(self) -> CementFill:
         given = (self.volume_ml is not None) + (self.filling_fraction_percent is not None)
@@ -109,6 +115,8 @@ class CementFill(Parameters):
             for name in ("injection_pressure_mpa", "shrinkage_percent"):
                 given = getattr(self, name)
                 require(given == 0.0, name, given, "0 unless mechanics has deformed the body")
+            wanted = "false unless mechanics has deformed the body (a step of kind 'collapse')"
+            require(not self.debonds, "debonds", self.debonds, wanted)
         asked = self._asked_ml(specimen)
         if asked == 0.0:
             return self._finish(specimen, specimen.cements)
@@ -124,7 +132,9 @@ class CementFill(Parameters):
 
     def _cured(self, specimen: Specimen, filling: CementField) -> Specimen:
         """Return a body under mechanics with the filling set in it and its loads taken off."""
-        how = Curing(self.injection_pressure_mpa, self.shrinkage_percent / 100.0)
+        how = Curing(
+            self.injection_pressure_mpa, self.shrinkage_percent / 100.0, debonds=self.debonds
+        )
         placed_ml = float(filling.fraction.sum()) * specimen.domain.cell_volume_mm3 / 1000.0
         line = f"{placed_ml:.3f} ml {self.cement.name}, {self.distribution.kind}, set under load"
         after, loaded = set_under_load(specimen, filling, how, line)

@@ -6,7 +6,7 @@ import csv
 import logging
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from vbsim.specimen.failure import FailureResponse, load_to_failure
 from vbsim.specimen.specimen import Specimen
 from vbsim.study.results import file_written_aside
 
-__all__ = ["failed", "write_history"]
+__all__ = ["failed", "write_history", "write_steps"]
 
 log = logging.getLogger("vbsim.study")
 
@@ -85,6 +85,14 @@ def write_history(path: Path, response: FailureResponse) -> None:
         writer.writerow(["apparent_strain", *Step._fields])
         for strain, step in zip(response.strain, response.steps, strict=True):
             writer.writerow([repr(float(strain)), *step])
+
+
+def write_steps(path: Path, steps: Sequence[Step]) -> None:
+    """Write equilibria of a step of mechanics, one row each: leg, motions, forces, energies."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(Step._fields)
+        writer.writerows(steps)
 
 
 def _solve(

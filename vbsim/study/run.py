@@ -18,7 +18,7 @@ from vbsim.quantities import DEFINITIONS
 from vbsim.specimen.fitted import FittedSpecimen
 from vbsim.study.case import Case
 from vbsim.study.compiling import compilation_told
-from vbsim.study.failures import write_history
+from vbsim.study.failures import write_history, write_steps
 from vbsim.study.fields import stage_fields, write_vti
 from vbsim.study.geometry import needles_of, write_vtp
 from vbsim.study.hexa import fitted_mesh
@@ -219,6 +219,7 @@ def _write(
     write_json(folder / SUMMARY, _summary(case, stages, rows, warned))
     (folder / "fields").mkdir()
     (folder / "geometry").mkdir()
+    _write_mechanics(folder, case, stages)
     for stage in stages:
         frame = stage.specimen.anatomy.frame
         write_vtp(folder / "geometry" / f"{stage.name}.vtp", frame, needles_of(case, stage))
@@ -236,6 +237,19 @@ def _write(
             (folder / "series").mkdir(exist_ok=True)
             write_table(folder / "series" / f"{name}.csv", series)
             write_vtkhdf(folder / "fields" / f"{name}.vtkhdf", series)
+
+
+def _write_mechanics(folder: Path, case: Case, stages: Sequence[Stage]) -> None:
+    """Write the equilibria of every step of mechanics, ``<stage>-<kind of step>.csv``."""
+    done = 0
+    for stage in stages:
+        mechanics = getattr(stage.bare, "mechanics", None)
+        steps = mechanics.history if mechanics is not None else ()
+        if len(steps) > done:
+            (folder / HISTORIES).mkdir(exist_ok=True)
+            kind = case.steps[stage.n_steps - 1].kind
+            write_steps(folder / HISTORIES / f"{stage.name}-{kind}.csv", steps[done:])
+        done = len(steps)
 
 
 def _summary(

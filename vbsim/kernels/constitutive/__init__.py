@@ -30,6 +30,13 @@ The compiled ladder does not notice a change in another file: remove the cached 
 editing a law.
 """
 
-from vbsim.kernels.constitutive.ladder import CRUSHABLE, ELASTIC, QUADRIC, SAINT_VENANT, respond
+from vbsim.kernels.constitutive.ladder import (
+    CRUSHABLE,
+    ELASTIC,
+    INTERFACE,
+    QUADRIC,
+    SAINT_VENANT,
+    respond,
+)
 
-__all__ = ["CRUSHABLE", "ELASTIC", "QUADRIC", "SAINT_VENANT", "respond"]
+__all__ = ["CRUSHABLE", "ELASTIC", "INTERFACE", "QUADRIC", "SAINT_VENANT", "respond"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from vbsim.kernels import kernel
-from vbsim.kernels.constitutive import crushable, elastic, quadric
+from vbsim.kernels.constitutive import crushable, elastic, interface, quadric
 
-__all__ = ["ELASTIC", "SAINT_VENANT", "QUADRIC", "CRUSHABLE", "respond"]
+__all__ = ["ELASTIC", "SAINT_VENANT", "QUADRIC", "CRUSHABLE", "INTERFACE", "respond"]
 
-ELASTIC, SAINT_VENANT, QUADRIC, CRUSHABLE = 0, 1, 2, 3
+ELASTIC, SAINT_VENANT, QUADRIC, CRUSHABLE, INTERFACE = 0, 1, 2, 3, 4
 
 
 @kernel
@@ -21,4 +21,6 @@ def respond(law, F, params, old, dt, P, A, new):
         return quadric.respond(F, params, old, dt, P, A, new)
     if law == CRUSHABLE:
         return crushable.respond(F, params, old, dt, P, A, new)
+    if law == INTERFACE:
+        return interface.respond(F, params, old, dt, P, A, new)
     return 2
