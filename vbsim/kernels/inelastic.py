@@ -195,7 +195,7 @@ def evaluate(
         Pressure in the cavity, MPa.
     out : (3, N) float64
         Forces, added to.
-    tangent : (45, n_active) float32
+    tangent : (n_active, 45) float32
         Receives the symmetric part of ``dP/dF - R``.
     trace : (n_active,) float32
         Receives the sum of the six diagonal terms of the tangent against the strain.
@@ -256,7 +256,7 @@ def evaluate(
                 if active.share[at] != 0.0 and pressure != 0.0:
                     _press(F, pressure * active.share[at], P, A, cof)
                 _resist(G, resisting[at], P, A)
-                _pack(A, at, tangent)
+                _pack(A, tangent[at])
                 _add(P, a, b, c, d, scale, volume, low, top, out)
     return refused
 
@@ -313,17 +313,18 @@ def _resist(G, r, P, A):
 
 
 @kernel
-def _pack(A, at, tangent):
+def _pack(A, row):
     """Store the symmetric part of a cell's 9 x 9 matrix, row by row from the diagonal."""
     place = 0
     for k in range(9):
         for m in range(k, 9):
-            tangent[place, at] = 0.5 * (A[k, m] + A[m, k])
+            row[place] = 0.5 * (A[k, m] + A[m, k])
             place += 1
 
 
-# Cells that `multiply` works on at once: their tangents and gradients stay in the first cache.
-_WIDTH = 64
+# Cells that `multiply` works on at once: their tangents and gradients stay in the first cache, and
+# lines of so many numbers do not fall into the same few places of it.
+_WIDTH = 72
 _GRADIENT, _STRESS = N_PACKED * _WIDTH, (N_PACKED + 9) * _WIDTH
 _WORK = (N_PACKED + 18) * _WIDTH
 
@@ -332,7 +333,7 @@ _WORK = (N_PACKED + 18) * _WIDTH
 def multiply(u, cells, start, stop, scale, volume, tangent, out):
     """Add ``B^T D B u`` of the active cells to point planes ``start <= z < stop``.
 
-    `tangent` is (45, n_active), as `evaluate` leaves it; see there for the rest. Runs are packed
+    `tangent` is (n_active, 45), as `evaluate` leaves it; see there for the rest. Runs are packed
     one behind the other into line buffers, so that every loop is one over neighbouring numbers.
     """
     work = np.empty(_WORK)
@@ -362,11 +363,10 @@ def multiply(u, cells, start, stop, scale, volume, tangent, out):
 def _take(u, cells, run, done, taken, scale, tangent, n, work):
     """Pack tangents and displacement gradients of some cells of a run, from place n on."""
     first = cells.first[run] + done
-    for k in range(N_PACKED):
-        line = work[k * _WIDTH + n : k * _WIDTH + n + taken]
-        source = tangent[k, first : first + taken]
-        for i in range(taken):
-            line[i] = source[i]
+    for i in range(taken):
+        source = tangent[first + i]
+        for k in range(N_PACKED):
+            work[k * _WIDTH + n + i] = source[k]
     lines = cells.lines[run]
     for k in range(3):
         a, b = u[k, lines[0] + done :], u[k, lines[1] + done :]

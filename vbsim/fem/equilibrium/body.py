@@ -88,7 +88,7 @@ class InelasticBody:
         self.scale = (0.25 / np.outer(self.spacing_mm, self.spacing_mm)).ravel()
         self.volume = float(np.prod(self.spacing_mm))
         n = len(self._active)
-        self.tangent = np.zeros((inelastic.N_PACKED, n), np.float32)
+        self.tangent = np.zeros((n, inelastic.N_PACKED), np.float32)
         self.trace = np.zeros(n, np.float32)
         self.secant = np.ones(n, np.float32)
         self.offset = np.zeros(operator.shape)

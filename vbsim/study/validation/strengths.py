@@ -178,7 +178,10 @@ def c7(bench: Bench, entry: Entry) -> Mapping[str, tuple[float, str]]:
     percent = given["fill_percent"]
     full, partial = (
         bench.strength(
-            setup, wedge, CementFill(filling_fraction_percent=percent, distribution=shape)
+            setup,
+            wedge,
+            CementFill(filling_fraction_percent=percent, distribution=shape),
+            until_strain=given["until_strain"],
         )
         for shape in ("column", "central")
     )
