@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, gaussian_filter, map_coordinates
 
-from vbsim.checks import frozen
+from vbsim.checks import frozen, require
 from vbsim.data import value
 from vbsim.fem.equilibrium import FREE, Leg, load
 from vbsim.materials.constituents import Part
@@ -115,6 +115,8 @@ def matured(body: Deformed, fillings: Sequence[CementField]) -> Deformed:
     fillings : sequence of CementField
         The cements of its picture, in order; their hardness and shrinkage are taken over.
     """
+    is_bonded = all(part.name != "interface" for part in body.parts)
+    require(is_bonded, "curing", "cement with debonds = true", "cement that stays bonded")
     numbers = [k for k, part in enumerate(body.parts) if part.name == "cement"]
     here = _sampler(body)
     parts, cements, materials = list(body.parts), [], body.materials

@@ -183,16 +183,21 @@ def validate(
         float, typer.Option(min=0.25, max=4.0, help="Edge of the voxels, mm; bands are for 1 mm.")
     ] = 1.0,
     as_json: AsJson = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the table as Markdown, misses with causes.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Compare with published results: computed, published, band, verdict; misses are shown."""
     from vbsim.cli import screen, validation
-    from vbsim.study.validation import to_json
+    from vbsim.study.validation import to_json, to_markdown
     from vbsim.study.validation import validate as compute
 
     with screen.progress(quiet=quiet) as progress:
         verdicts = compute(*(only or ()), *(more or ()), spacing_mm=spacing_mm, progress=progress)
     if as_json:
         typer.echo(to_json(verdicts))
+    elif markdown:
+        typer.echo(to_markdown(verdicts, spacing_mm=spacing_mm), nl=False)
     else:
         validation.show(verdicts, screen.out(), spacing_mm=spacing_mm)

@@ -13,7 +13,7 @@ from vbsim.study.validation.bench import Bench
 from vbsim.study.validation.rows import COMPARISONS, Found
 from vbsim.study.validation.table import Entry, Row, chosen
 
-__all__ = ["Verdict", "validate", "to_json"]
+__all__ = ["Verdict", "to_json", "to_markdown", "validate"]
 
 log = logging.getLogger("vbsim.study")
 
@@ -109,6 +109,40 @@ def to_json(verdicts: Sequence[Verdict]) -> str:
     """Return the table as JSON: ``{"rows": [...]}``."""
     rows = [verdict.as_table() for verdict in verdicts]
     return json.dumps({"rows": rows}, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def to_markdown(verdicts: Sequence[Verdict], *, spacing_mm: float) -> str:
+    """Return the table, then every miss with its likely cause, as Markdown."""
+    good = sum(verdict.in_band for verdict in verdicts)
+    lines = [
+        f"{good} of {len(verdicts)} in band, voxels of {spacing_mm:g} mm "
+        "(conditions name the rows that use coarser ones).",
+        "",
+        "| id | quantity | computed | published | band | unit | in band | |",
+        "|---|---|---:|---:|---:|---|---|---|",
+    ]
+    for verdict in verdicts:
+        row = verdict.row
+        low, high = (f"{limit:g}" if math.isfinite(limit) else "" for limit in row.band)
+        words = [verdict.detail, "calibrated" if row.calibrated else ""]
+        cells = (
+            row.id,
+            row.quantity,
+            f"{verdict.computed:.3g}" if math.isfinite(verdict.computed) else "none",
+            row.published_text,
+            f"{low} to {high}".strip() if low and high else f"from {low}" if low else f"to {high}",
+            row.unit,
+            "yes" if verdict.in_band else "**no**",
+            "; ".join(word for word in words if word),
+        )
+        lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+    lines += ["", "Misses and their likely cause:", ""]
+    told: dict[tuple[str, str], list[str]] = {}
+    for verdict in verdicts:
+        if not verdict.in_band:
+            told.setdefault((verdict.row.id, verdict.cause), []).append(verdict.row.quantity)
+    lines += [f"- {name}, {', '.join(what)}: {cause}." for (name, cause), what in told.items()]
+    return "\n".join(lines) + "\n"
 
 
 def _finite(number: float) -> float | None:
