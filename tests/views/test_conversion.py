@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import pyvista as pv
 import SimpleITK as sitk  # noqa: N813 - the name its users know
 
 from vbsim.anatomy import Phantom, Vertebra
@@ -9,9 +10,11 @@ from vbsim.cli import main
 from vbsim.materials import Bone
 from vbsim.mesh import VoxelGrid
 from vbsim.study import load_case, run_case
+from vbsim.study.fields import write_vti
 from vbsim.study.phantoms import phantom_case
 from vbsim.study.stored import StoredFields, open_study
-from vbsim.views.conversion import convert, write_nifti, write_stl
+from vbsim.views.catalogue import MASKS
+from vbsim.views.conversion import convert, write_cells, write_image, write_nifti, write_stl
 from vbsim.views.surfaces import isosurface
 
 SEED = 5
@@ -55,6 +58,53 @@ def test_a_field_on_its_own_grid_comes_back_with_its_place(tmp_path):
     assert place == pytest.approx(expected, abs=1e-3)
 
 
+@pytest.fixture(params=[np.eye(3), TURN], ids=["plain", "turned"])
+def asymmetric(request, tmp_path):
+    """A file of fields in which no two voxels are alike, and its grid."""
+    grid = VoxelGrid((4, 3, 2), (1.0, 2.0, 3.0), np.array([10.0, -20.0, 30.0]), request.param)
+    rng = np.random.default_rng(SEED)
+    cells = {name: np.zeros(grid.shape) for name in MASKS}
+    cells["body_fraction"] = (rng.random(grid.shape) > 0.4).astype(float)
+    cells["vbmd_mg_cm3"] = rng.random(grid.shape)
+    cells["stress_mpa"] = rng.random((*grid.shape, 6))
+    points = {"displacement_mm": rng.random((*grid.point_shape, 3))}
+    write_vti(tmp_path / "a.vti", grid, cells, points)
+    return tmp_path / "a.vti", grid, cells, points
+
+
+def test_cells_with_material_become_hexahedra_where_they_lie(asymmetric, tmp_path):
+    source, grid, cells, points = asymmetric
+    write_cells(tmp_path / "a.vtu", source)
+    mesh = pv.read(tmp_path / "a.vtu")
+    solid = cells["body_fraction"] > 0
+    assert set(mesh.celltypes) == {pv.CellType.HEXAHEDRON}
+    assert mesh.n_cells == solid.sum()
+    at = np.stack(np.nonzero(solid)[::-1], axis=1) + 0.5
+    centres = grid.to_world(at * np.array(grid.spacing_mm))
+    np.testing.assert_allclose(mesh.cell_centers().points, centres, atol=1e-9)
+    # Right-handed corners, in VTK's order.
+    np.testing.assert_allclose(mesh.compute_cell_sizes()["Volume"], 6.0, rtol=1e-6)
+    for name in ("vbmd_mg_cm3", "stress_mpa"):
+        np.testing.assert_array_equal(mesh.cell_data[name], cells[name][solid].astype(np.float32))
+    local = grid.to_local(np.asarray(mesh.points)) / np.array(grid.spacing_mm)
+    x, y, z = np.round(local).astype(int).T
+    expected = points["displacement_mm"][z, y, x].astype(np.float32)
+    np.testing.assert_array_equal(mesh.point_data["displacement_mm"], expected)
+
+
+def test_the_whole_grid_comes_back_from_vtkhdf(asymmetric, tmp_path):
+    source, grid, cells, points = asymmetric
+    write_image(tmp_path / "a.vtkhdf", source)
+    image = pv.read(tmp_path / "a.vtkhdf")
+    np.testing.assert_allclose(image.origin, grid.origin_mm)
+    np.testing.assert_allclose(image.direction_matrix, grid.axes, atol=1e-12)
+    np.testing.assert_allclose(image.spacing, grid.spacing_mm)
+    found = np.asarray(image.cell_data["stress_mpa"]).reshape(*grid.shape, 6)
+    np.testing.assert_array_equal(found, cells["stress_mpa"].astype(np.float32))
+    found = np.asarray(image.point_data["displacement_mm"]).reshape(*grid.point_shape, 3)
+    np.testing.assert_array_equal(found, points["displacement_mm"].astype(np.float32))
+
+
 def test_fields_lie_over_the_image_that_the_case_came_from(tmp_path):
     # Turned axes and a tilt: nothing lines up by luck.
     scan = Phantom(spacing_mm=2.0, orientation="RAI", tilt_deg=(7.0, -5.0, 11.0))
@@ -90,4 +140,4 @@ def test_the_command_writes_surfaces_and_replaces_nothing(small_result, tmp_path
     assert main(words) == 2
     assert "left as it is" in capsys.readouterr().err
     assert main([*words, "--to", "step"]) == 2
-    assert "stl, nifti" in capsys.readouterr().err
+    assert "stl, nifti, vtu, vtkhdf" in capsys.readouterr().err

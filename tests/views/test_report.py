@@ -1,8 +1,10 @@
 """A report tells the whole study in one file."""
 
+import html
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 from vbsim.checks import InvalidInput
@@ -11,6 +13,7 @@ from vbsim.study.stored import open_study
 from vbsim.views.curves import history_figure, load_displacement, read_history
 from vbsim.views.report import case_report
 from vbsim.views.report.sentences import Citations, answer, methods, question
+from vbsim.views.scenes import drawing
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +121,20 @@ def test_the_command_writes_into_the_folder_and_never_over_a_file(small_result, 
     assert mine.read_text() == "precious"
     assert main(["report", str(tmp_path)]) == 2
     assert "not the folder of a result" in capsys.readouterr().err
+
+
+def test_the_code_for_pyvista_runs_as_it_stands(page, small_study, monkeypatch):
+    import pyvista as pv
+
+    try:
+        drawing._choose_renderer()
+    except InvalidInput as error:
+        pytest.skip(str(error))
+    code = html.unescape(re.search(r"<h3>PyVista</h3>\s*<pre>(.*?)</pre>", page, re.S)[1])
+    monkeypatch.chdir(small_study.folder)
+    monkeypatch.setattr(pv, "OFF_SCREEN", True)
+    names = {}
+    exec(code, names)
+    assert "augmented" in code
+    assert 0 < names["bone"].n_cells < names["stage"].n_cells
+    assert np.asarray(names["bone"]["von_mises_mpa"]).max() > 0

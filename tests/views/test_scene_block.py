@@ -3,12 +3,13 @@
 import gzip
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vbsim.mesh import VoxelGrid
-from vbsim.study.stored import StoredFields
+from vbsim.study.stored import StoredFields, StoredStudy
 from vbsim.views import catalogue
 from vbsim.views.browser import scene, scene_bytes
 from vbsim.views.surfaces import isosurface
@@ -52,7 +53,9 @@ def cropped(study, stage, values, block):
 
 def test_every_stage_and_field_is_in_the_block(block, small_study):
     assert [stage["name"] for stage in block.head["stages"]] == list(small_study.stages)
-    assert [field["name"] for field in block.head["fields"]] == list(catalogue.LOOKS)
+    # What a strength test leaves is offered only after one.
+    offered = [look.name for look in catalogue.LOOKS.values() if not look.is_of_failure]
+    assert [field["name"] for field in block.head["fields"]] == offered
     assert block.field("von_mises")["label"].endswith("at 460 N")
 
 
@@ -146,6 +149,34 @@ def test_a_file_of_other_fields_is_told():
     look = catalogue.look_of("von_mises")
     load = catalogue.LoadOf("", 1.0, "")
     assert catalogue.drawn(look, StoredFields("a", grid, ones, {}), load) is None
+
+
+def told(tests):
+    """A study of which only the tests are known."""
+    study = StoredStudy(Path(), {"name": "a", "stages": [{"name": "intact"}]}, ())
+    study.__dict__["case"] = {"tests": tests}
+    return study
+
+
+def test_damage_and_inelastic_strain_are_those_of_the_strength_test():
+    strength = {"kind": "strength", "name": "to failure"}
+    load = catalogue.load_of(told([strength, {"kind": "compression", "force_n": 500.0}]))
+    # The strength test leaves its own arrays; the compression is the first of the others.
+    assert (load.prefix, load.failed) == ("", "to failure_")
+    grid = VoxelGrid((1, 1, 2), (1.0, 1.0, 1.0))
+    cells = dict.fromkeys(catalogue.MASKS, np.zeros(grid.shape))
+    cells |= {
+        "body_fraction": np.array([[[1.0, 0.0]]]),
+        "to failure_damage": np.array([[[0.25, 0.5]]]),
+        "to failure_inelastic_strain": np.array([[[0.031, 0.0]]]),
+    }
+    fields = StoredFields("intact", grid, cells, {})
+    for name, percent in (("damage", 25.0), ("inelastic", 3.1)):
+        found = catalogue.drawn(catalogue.look_of(name), fields, load)
+        # Marrow and air have none.
+        np.testing.assert_allclose(found, [[[percent, np.nan]]])
+    without = catalogue.load_of(told([{"kind": "compression"}]))
+    assert catalogue.drawn(catalogue.look_of("damage"), fields, without) is None
 
 
 def test_compressive_stress_is_the_most_compressive_principal_one():

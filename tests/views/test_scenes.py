@@ -1,5 +1,6 @@
 """Three-dimensional scenes, drawn without a window."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -226,6 +227,24 @@ def test_view_writes_pictures_movie_and_page_without_a_window(small_result, tmp_
         assert still.width > 1000
         assert turn.n_frames == 48
     assert "scene-0" in files["html"].read_text()
+
+
+@pytest.mark.parametrize("kind", ["webp", "apng"])
+def test_a_turn_keeps_every_picture(panes, tmp_path, kind):
+    path = tmp_path / f"a.{kind}"
+    scenes.movie(path, panes[2:], n_frames=3, size=(120, 101))
+    with Image.open(path) as turn:
+        assert (turn.n_frames, turn.size) == (3, (120, 101))
+
+
+def test_a_film_is_left_to_ffmpeg(panes, tmp_path, monkeypatch):
+    path = tmp_path / "a.mp4"
+    if shutil.which("ffmpeg"):
+        scenes.movie(path, panes[2:], n_frames=3, size=(120, 101))
+        assert path.read_bytes()[4:8] == b"ftyp"
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(InvalidInput, match=r"needs the program ffmpeg .* \.gif, \.webp"):
+        scenes.movie(path, panes[2:])
 
 
 def test_two_results_are_compared(small_result, tmp_path, capsys):

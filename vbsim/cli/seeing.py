@@ -56,7 +56,8 @@ def view(
         str,
         typer.Option(
             metavar="NAME",
-            help="von_mises, compression, energy, displacement, density, modulus or cement.",
+            help="von_mises, compression, energy, displacement, density, modulus, cement, "
+            "integrity; inelastic or damage after a strength test.",
         ),
     ] = "von_mises",
     stage: Annotated[
@@ -84,7 +85,10 @@ def view(
         Path | None, typer.Option(metavar="PNG", help="Write a picture; no window.")
     ] = None,
     movie: Annotated[
-        Path | None, typer.Option(metavar="GIF", help="Write a turn, .gif or .webp; no window.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a turn, .gif .webp .apng, .mp4 with ffmpeg; no window."
+        ),
     ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="HTML", help="Write a page to turn and cut; no window.")
@@ -139,13 +143,21 @@ def convert(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="Folder of a result.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write into.")],
     to: Annotated[
-        str, typer.Option("--to", metavar="stl|nifti", help="Surfaces, or every scalar field.")
+        str,
+        typer.Option(
+            "--to",
+            metavar="stl|nifti|vtu|vtkhdf",
+            help="Surfaces, or fields as they are named.",
+        ),
     ] = "stl",
     stage: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Stage to write; repeatable.")
     ] = None,
 ) -> None:
-    """Write surfaces of bone and cement (STL) or fields (NIfTI, on the image's own grid)."""
+    """Write surfaces (STL) or fields (NIfTI on the image's own grid, VTU, VTKHDF) of every stage.
+
+    VTU: the voxels that hold material, as hexahedra; VTKHDF: the whole grid.
+    """
     from vbsim.study.stored import open_study
     from vbsim.views import conversion
 

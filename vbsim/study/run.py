@@ -144,11 +144,14 @@ def run_case(
         found = compute(case, store=store, progress=partial(_scaled, progress))
         stages, rows, constants, warned = found
         progress("writing", _SOLVING)
-        _write(aside, case, stages, rows, constants, warned)
-        if draw is not None:
-            progress("drawing", 0.5 * (1.0 + _SOLVING))
-            (aside / FIGURES).mkdir()
-            draw(case, stages, rows, aside / FIGURES)
+        # Fields and radiographs look up numbers of their own, such as the attenuation of water.
+        with data.recording() as shown:
+            _write_fields(aside, case, stages)
+            if draw is not None:
+                progress("drawing", 0.5 * (1.0 + _SOLVING))
+                (aside / FIGURES).mkdir()
+                draw(case, stages, rows, aside / FIGURES)
+        _write_numbers(aside, case, stages, rows, {**shown, **constants}, warned)
         log.info("done in %.1f s", time.perf_counter() - started)
     result = load_result(folder, case.digest)
     if result is None:
@@ -204,7 +207,7 @@ def _scaled(progress: Progress, doing: str, done: float) -> None:
     progress(doing, _SOLVING * done)
 
 
-def _write(
+def _write_numbers(
     folder: Path,
     case: Case,
     stages: Sequence[Stage],
@@ -217,6 +220,9 @@ def _write(
     write_csv(folder / "measures.csv", rows)
     write_json(folder / "provenance.json", provenance(case, stages, constants))
     write_json(folder / SUMMARY, _summary(case, stages, rows, warned))
+
+
+def _write_fields(folder: Path, case: Case, stages: Sequence[Stage]) -> None:
     (folder / "fields").mkdir()
     (folder / "geometry").mkdir()
     _write_mechanics(folder, case, stages)

@@ -47,6 +47,8 @@ class FieldLook(NamedTuple):
         How it grows with the load: 0 not at all, 1 stress, 2 energy.
     factor : float
         Shown number / stored number.
+    is_of_failure : bool
+        Whether it belongs to a strength test, whose arrays begin with the test's name.
     """
 
     name: str
@@ -57,6 +59,7 @@ class FieldLook(NamedTuple):
     is_log: bool = False
     load_power: int = 0
     factor: float = 1.0
+    is_of_failure: bool = False
 
 
 LOOKS: dict[str, FieldLook] = {
@@ -80,6 +83,27 @@ LOOKS: dict[str, FieldLook] = {
             "magma_r",
             factor=100.0,
         ),
+        FieldLook(
+            "inelastic",
+            "Inelastic strain after the strength test",
+            "%",
+            ("inelastic_strain",),
+            "inferno",
+            factor=100.0,
+            is_of_failure=True,
+        ),
+        FieldLook(
+            "damage",
+            "Damage after the strength test",
+            "%",
+            ("damage",),
+            "inferno",
+            factor=100.0,
+            is_of_failure=True,
+        ),
+        FieldLook(
+            "integrity", "Stiffness kept by bone", "%", ("integrity",), "cividis", factor=100.0
+        ),
     )
 }
 """Every field that views offer, in the order of their menus."""
@@ -99,11 +123,21 @@ class LoadOf(NamedTuple):
         Shown load / load of the file.
     words : str
         ``at 460 N``; empty where nothing was loaded.
+    failed : str
+        How the arrays of the first strength test begin; empty where there was none.
     """
 
     prefix: str
     scale: float
     words: str
+    failed: str = ""
+
+    def array(self, look: FieldLook) -> str:
+        """Return the array of a file that a field is made from."""
+        (name,) = look.arrays
+        if look.is_of_failure:
+            return f"{self.failed}{name}"
+        return f"{self.prefix}{name}" if look.load_power else name
 
 
 def look_of(name: str) -> FieldLook:
@@ -117,15 +151,19 @@ def load_of(study: StoredStudy) -> LoadOf:
 
     Responses of a compression are linear in its force; any other first test is shown as it is.
     """
-    for index, test in enumerate(study.case.get("tests", ())):
+    tests = study.case.get("tests", ())
+    strength = [test for test in tests if test.get("kind") == "strength"]
+    failed = f"{strength[0].get('name') or 'strength'}_" if strength else ""
+    # Strength tests leave arrays under their own names and do not count here.
+    for index, test in enumerate(test for test in tests if test not in strength):
         if test.get("kind") != "compression" or not test.get("force_n"):
             continue
         name = test.get("name") or "compression"
         standing = study.value(study.stages[0], "standing_load", name)
         force = float(test["force_n"])
         shown = force if standing is None else standing
-        return LoadOf(f"{name}_" if index else "", shown / force, f"at {shown:.0f} N")
-    return LoadOf("", 1.0, "")
+        return LoadOf(f"{name}_" if index else "", shown / force, f"at {shown:.0f} N", failed)
+    return LoadOf("", 1.0, "", failed)
 
 
 def drawn(look: FieldLook, fields: StoredFields, load: LoadOf) -> FloatArray | None:
@@ -142,8 +180,7 @@ def drawn(look: FieldLook, fields: StoredFields, load: LoadOf) -> FloatArray | N
     load : LoadOf
         Test and load (see `load_of`).
     """
-    (array,) = look.arrays
-    name = f"{load.prefix}{array}" if look.load_power else array
+    name = load.array(look)
     source: Mapping[str, NDArray[np.float32]] = (
         fields.points if look.name == "displacement" else fields.cells
     )
@@ -172,7 +209,7 @@ def colour_range(look: FieldLook, found: Iterable[FloatArray]) -> tuple[float, f
     found : iterable of float array
         Values where they have a meaning; NaN elsewhere.
     """
-    if look.name == "cement":
+    if look.name in ("cement", "damage", "integrity"):
         return 0.0, 100.0
     together = np.concatenate([part[np.isfinite(part) & (part > 0.0)] for part in found])
     if not together.size:

@@ -1,12 +1,13 @@
-"""Results as files of other tools: surfaces as STL, fields as NIfTI images.
+"""Results as files of other tools: surfaces as STL, fields as NIfTI, VTU or VTKHDF.
 
-Both lie in the world (LPS, mm). NIfTI files of a case that came from an image lie on that image's
+All lie in the world (LPS, mm). NIfTI files of a case that came from an image lie on that image's
 own grid, so that they can be laid over it; those of a parametric case on the grid of the study.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.checks import InvalidInput
+from vbsim.mesh.io.vtu import write_vtu
+from vbsim.mesh.mesh import Mesh
 from vbsim.mesh.voxels import VoxelGrid
 from vbsim.study.results import file_written_aside
-from vbsim.study.stored import StoredFields, StoredStudy
+from vbsim.study.stored import StoredFields, StoredStudy, read_fields
 from vbsim.views.catalogue import MASKS
 from vbsim.views.surfaces import Surface, stage_surfaces
 
-__all__ = ["KINDS", "convert", "write_nifti", "write_stl"]
+__all__ = ["KINDS", "convert", "write_cells", "write_image", "write_nifti", "write_stl"]
 
-KINDS = ("stl", "nifti")
+KINDS = ("stl", "nifti", "vtu", "vtkhdf")
 """What results can be turned into."""
 
 _STL_FACE = np.dtype(
@@ -39,8 +42,10 @@ def convert(study: StoredStudy, folder: Path, kind: str, stages: Sequence[str] =
         A result with its fields.
     folder : Path
         Where to write; made if it is not there. No file in it is replaced.
-    kind : {"stl", "nifti"}
-        ``stl``: surfaces of bone and cement; ``nifti``: every scalar field.
+    kind : {"stl", "nifti", "vtu", "vtkhdf"}
+        ``stl``: surfaces of bone and cement; ``nifti``: every scalar field; ``vtu``: every field on
+        the voxels that hold bone, cement or cap, as a mesh of hexahedra; ``vtkhdf``: every field on
+        the whole grid.
     stages : sequence of str
         Which stages; all of them if empty.
     """
@@ -49,30 +54,87 @@ def convert(study: StoredStudy, folder: Path, kind: str, stages: Sequence[str] =
     reference = _image_of(study) if kind == "nifti" else None
     written = []
     for stage in stages or study.stages:
-        if kind == "stl":
-            fields = study.fields(stage, only=MASKS)
-            parts: dict[str, Any] = {
-                f"{stage}_{n}.stl": s for n, s in stage_surfaces(fields).items()
-            }
-        else:
-            fields = study.fields(stage)
-            parts = {
-                f"{stage}_{name}.nii.gz": (values, name)
-                for name, values in fields.cells.items()
-                if values.ndim == 3
-            }
-        for name, part in parts.items():
+        for name, write in _parts(study, stage, kind, reference).items():
             path = folder / name
             if path.exists():
                 raise InvalidInput(f"{path} exists and is left as it is; name another folder")
-            if kind == "stl":
-                write_stl(path, part, fields.grid)
-            else:
-                write_nifti(
-                    path, part[0], fields, reference=reference, is_label=part[1] == "tissue"
-                )
+            write(path)
             written.append(path)
     return written
+
+
+def _parts(
+    study: StoredStudy, stage: str, kind: str, reference: Any
+) -> dict[str, Callable[[Path], None]]:
+    """Return what writes each file of a stage, by its name."""
+    if kind == "stl":
+        fields = study.fields(stage, only=MASKS)
+        return {
+            f"{stage}_{part}.stl": partial(write_stl, surface=surface, grid=fields.grid)
+            for part, surface in stage_surfaces(fields).items()
+        }
+    if kind == "nifti":
+        fields = study.fields(stage)
+        return {
+            f"{stage}_{name}.nii.gz": partial(
+                write_nifti,
+                values=values,
+                fields=fields,
+                reference=reference,
+                is_label=name == "tissue",
+            )
+            for name, values in fields.cells.items()
+            if values.ndim == 3
+        }
+    source = study.field_file(stage)
+    write = write_cells if kind == "vtu" else write_image
+    return {f"{stage}.{kind}": partial(write, source=source)}
+
+
+def write_cells(path: Path, source: Path) -> None:
+    """Write the voxels of a file of fields that hold material as hexahedra, in the world (VTU)."""
+    fields = read_fields(source)
+    solid = np.zeros(fields.grid.shape)
+    for name in MASKS:
+        solid += fields.cells[name]
+    kept = np.flatnonzero(solid)
+    n_z, n_y, n_x = fields.grid.point_shape
+    z, y, x = np.unravel_index(kept, fields.grid.shape)
+    ahead = np.array([0, 1, 1 + n_x, n_x])  # VTK's order of a face seen from above
+    offsets = np.concatenate([ahead, ahead + n_y * n_x])
+    corners = ((z * n_y + y) * n_x + x)[:, None] + offsets
+    used, cells = np.unique(corners, return_inverse=True)
+    at = np.stack(np.unravel_index(used, (n_z, n_y, n_x))[::-1], axis=1)
+    mesh = Mesh(
+        fields.grid.to_world(at * np.asarray(fields.grid.spacing_mm)),
+        cells.reshape(corners.shape),
+        point_data=_rows(fields.points, used),
+        cell_data=_rows(fields.cells, kept),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with file_written_aside(path) as aside:
+        write_vtu(aside, mesh)
+
+
+def _rows(arrays: Mapping[str, NDArray[Any]], kept: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    return {name: a.reshape(-1, *a.shape[3:])[kept] for name, a in arrays.items()}
+
+
+def write_image(path: Path, source: Path) -> None:
+    """Write a file of fields as VTKHDF image data, with its place and directions."""
+    from vtkmodules.vtkIOHDF import vtkHDFWriter
+    from vtkmodules.vtkIOXML import vtkXMLImageDataReader
+
+    reader = vtkXMLImageDataReader()
+    reader.SetFileName(str(source))
+    writer = vtkHDFWriter()
+    writer.SetInputConnection(reader.GetOutputPort())
+    writer.SetCompressionLevel(4)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with file_written_aside(path) as aside:
+        writer.SetFileName(str(aside))
+        if not writer.Write():
+            raise OSError(f"cannot write {path}")
 
 
 def write_stl(path: Path, surface: Surface, grid: VoxelGrid) -> None:

@@ -59,8 +59,7 @@ def scene_bytes(study: StoredStudy, stages: Sequence[str] | None = None) -> byte
         Stages to show; all of them by default.
     """
     load = load_of(study)
-    wanted = {f"{load.prefix}{array}" for look in LOOKS.values() for array in look.arrays}
-    wanted |= {array for look in LOOKS.values() for array in look.arrays} | set(MASKS)
+    wanted = {load.array(look) for look in LOOKS.values()} | set(MASKS)
     block, told, values = _Block(), [], []
     for stage in stages or study.stages:
         fields, factor = _small(study.fields(stage, only=wanted))

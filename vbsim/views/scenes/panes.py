@@ -175,8 +175,7 @@ def panes_of(study: StoredStudy, stages: Sequence[str] = (), *, label: str = "")
         Put before every heading.
     """
     load = load_of(study)
-    wanted = {array for look in LOOKS.values() for array in look.arrays} | set(MASKS)
-    wanted |= {f"{load.prefix}{name}" for name in wanted}
+    wanted = {load.array(look) for look in LOOKS.values()} | set(MASKS)
     found = []
     for stage in stages or study.stages:
         fields = study.fields(stage, only=wanted)

@@ -166,9 +166,15 @@ class Viewer {
       slider("at", "cut", 1, 0.005, percent),
       slider("Deformation ×", "magnify", 200, 5, (v) => String(v)),
       slider("Hide below", "least", 1, 0.02, (v) => this._leastWords(v)),
-      layers, views);
+      layers, views, this._coarse());
     this._heads();
     this._scale();
+  }
+
+  // Says so where a page holds means over blocks of voxels.
+  _coarse() {
+    const k = Math.max(...this.panes.flatMap((p) => p.scene.stages.map((s) => s.coarsened || 1)));
+    return k > 1 ? element("span", { class: "coarse" }, `means over blocks of ${k} × ${k} × ${k} voxels`) : "";
   }
 
   _leastWords(share) {
