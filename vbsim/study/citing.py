@@ -8,8 +8,15 @@ from typing import Any
 
 from vbsim import data
 from vbsim.checks import InvalidInput
+from vbsim.measures.radiodensity import radiodensity_hu
 from vbsim.study.case import Case
-from vbsim.study.pipeline import build_stages, physics_warnings, solve_stages, tabulate
+from vbsim.study.pipeline import (
+    as_voxels,
+    build_stages,
+    physics_warnings,
+    solve_stages,
+    tabulate,
+)
 from vbsim.study.provenance import citations
 from vbsim.study.run import find_result
 
@@ -38,5 +45,10 @@ def cite(case: Case, results: str | Path = "results") -> list[dict[str, Any]]:
 
 def _rehearsed(case: Case) -> list[dict[str, Any]]:
     with data.recording() as constants, physics_warnings():
-        tabulate(case, solve_stages(case, build_stages(case)))
+        stages = solve_stages(case, build_stages(case))
+        tabulate(case, stages)
+        # What fields and radiographs look up besides.
+        for stage in stages:
+            radiodensity_hu(as_voxels(case, stage)[0])
+        data.value("radiograph.water_attenuation_per_mm")
     return citations({**case.constants(), **constants})
