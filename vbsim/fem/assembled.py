@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vbsim.checks import require
 from vbsim.kernels import assembly, blocks
+from vbsim.kernels.stiffness import Tables
 from vbsim.mesh.elements import Element
 from vbsim.mesh.mesh import Mesh
 
@@ -173,7 +174,7 @@ def assemble(
     else:
         into.values[...] = 0.0
     tables = reference_tables(element)
-    fixed = (mesh.cells, mesh.points, *tables, np.ascontiguousarray(constants, dtype=np.float64))
+    fixed = (mesh.cells, mesh.points, tables, np.ascontiguousarray(constants, dtype=np.float64))
     target = into
     target.rows.run(
         lambda part: assembly.assemble(*fixed, target.pattern.place, part, target.values)
@@ -181,18 +182,21 @@ def assemble(
     return target
 
 
-def reference_tables(element: Element) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return gradients (n_quadrature, 3, m), weights, and gradients at the centre (3, n).
+def reference_tables(element: Element) -> Tables:
+    """Return the tables of an element for the kernels.
 
-    The gradients of incompatible modes ``1 - xi_k^2`` follow those of the nodes.
+    The gradients of incompatible modes ``1 - xi_k^2`` follow those of the nodes; an odd number of
+    quadrature points is made even by one that weighs nothing.
     """
     points, weights = element.rule
+    if len(weights) % 2:
+        points, weights = np.concatenate([points, points[-1:]]), np.append(weights, 0.0)
     slopes = np.moveaxis(element.values(points)[1], 1, 2)
     modes = np.zeros((len(points), 3, element.n_modes))
     for k in range(element.n_modes):
         modes[:, k, k] = -2.0 * points[:, k]
     centre = element.values(np.zeros((1, 3)))[1][0].T
-    return (
+    return Tables(
         np.ascontiguousarray(np.concatenate([slopes, modes], axis=2)),
         np.ascontiguousarray(weights),
         np.ascontiguousarray(centre),
