@@ -119,7 +119,7 @@ class SweptMultigrid:
             below = sweep.coarser()
             if below is None:
                 break
-            volumes = np.abs(sweep.mesh().volumes())
+            volumes = _volumes(sweep)
             whole = np.bincount(below.parent, volumes, below.sweep.n_cells)
             constants = np.stack(
                 [
@@ -186,3 +186,13 @@ class SweptMultigrid:
     def __str__(self) -> str:
         """List the grids."""
         return " > ".join(f"{grid.matrix.shape[0]} points" for grid in self.grids)
+
+
+def _volumes(sweep: Sweep) -> FloatArray:
+    """Return the volume of every cell from its Jacobian in the middle: enough for weights."""
+    x = np.moveaxis(sweep.points.reshape(-1, 3)[sweep.cells()], 1, 0)
+    along = x[1] + x[2] + x[5] + x[6] - x[0] - x[3] - x[4] - x[7]
+    aside = x[2] + x[3] + x[6] + x[7] - x[0] - x[1] - x[4] - x[5]
+    above = x[4] + x[5] + x[6] + x[7] - x[0] - x[1] - x[2] - x[3]
+    result: FloatArray = np.abs(np.einsum("ij,ij->i", along, np.cross(aside, above))) / 64.0
+    return result
