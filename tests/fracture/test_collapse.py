@@ -51,6 +51,7 @@ def test_energy_is_spent_and_never_more_than_was_put_in(collapsed):
     steps = collapsed.mechanics.history
     spent = [step.dissipated_n_mm for step in steps]
     assert np.all(np.diff(spent) >= 0.0)
+    assert np.all(np.array(spent) <= [step.work_n_mm for step in steps])
     assert told(collapsed)["collapse_energy"] > 0.0
     assert steps[-1].force_n == pytest.approx(0.0, abs=1.0)
 
@@ -106,6 +107,17 @@ def test_a_ball_joint_in_front_wedges_the_body(intact):
     assert (
         max(abs(step.moment_x_n_mm) for step in steps) < 1e-2 * max(s.force_n for s in steps) * 30
     )
+
+
+def test_disc_like_pads_dish_the_endplates(intact):
+    """Pads press the middle of the endplates in; caps move them as a whole."""
+    losses = []
+    for kind in ("disc", "pmma"):
+        step = Collapse(height_loss_percent=8.0, measured="middle", caps=Potting(kind=kind))
+        losses.append(100.0 * (1.0 - heights(step.apply(intact)) / heights(intact)))
+    over = [middle - 0.5 * (front + back) for front, middle, back in losses]
+    assert over[0] > 1.5 * over[1]
+    assert over[0] > 1.0
 
 
 def test_rows_of_state_belong_to_their_parts(collapsed):

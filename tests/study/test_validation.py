@@ -14,7 +14,15 @@ from vbsim.cli import main
 from vbsim.materials import BoneCementLaw
 from vbsim.mesh import VoxelGrid
 from vbsim.specimen import Specimen
-from vbsim.study.validation import Bench, Verdict, entries, strengths, to_json, validate
+from vbsim.study.validation import (
+    Bench,
+    Verdict,
+    entries,
+    strengths,
+    to_json,
+    to_markdown,
+    validate,
+)
 from vbsim.study.validation import rows as comparisons
 from vbsim.study.validation.rows import COMPARISONS, Found, worst_loss_percent
 from vbsim.study.validation.steps import CrushBy, Section, WithoutShell
@@ -334,6 +342,18 @@ def test_a_fill_that_never_restores_has_no_value():
     assert math.isnan(found.value)
     assert math.isnan(both["strength"].value)
     assert found.detail == "not restored by 40 %"
+
+
+def test_markdown_has_a_line_a_row_and_the_causes_of_misses():
+    verdicts = [Verdict(row("C12", "against_intact"), 1.1, "a | b"), Verdict(row("C1", "fill"), 30)]
+    text = to_markdown(verdicts, spacing_mm=1.0)
+    assert text.startswith("1 of 2 in band, voxels of 1 mm")
+    assert "| C12 | stiffness, augmented / intact | 1.1 | < 1 | to 1 | 1 | **no** | a / b |" in text
+    assert (
+        "| C1 | fill that restores stiffness | 30 | 29.8 | 22 to 37 | % of body | yes |  |" in text
+    )
+    assert text.count("\n- ") == 1
+    assert "crushed bone" in text
 
 
 # Command ------------------------------------------------------------------------------------------

@@ -42,8 +42,8 @@ _FIRST, _LARGEST = 0.001, 0.0025
 # Most by which the averaged inelastic strain may move in a step.
 _SOFTENING = 0.004
 
-# Forces out of balance: a tenth or twice of this changes peaks by less than 0.02 %.
-_TOLERANCE = 5e-4
+# Forces out of balance: half or twice of this changes the peak of an L1 by less than 0.02 %.
+_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)

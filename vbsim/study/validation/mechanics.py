@@ -23,6 +23,9 @@ __all__ = ["MECHANICS", "reload_stiffness"]
 _SPACING_MM = 2.0
 
 
+# Losses of height below this are no basis of a ratio, percent.
+_LEAST_LOSS = 1.0
+
 Comparison = Callable[[Bench, Entry], Mapping[str, tuple[float, str]]]
 
 
@@ -172,8 +175,15 @@ def h2(bench: Bench, entry: Entry) -> Mapping[str, tuple[float, str]]:
         losses.append(100.0 * (full - _anterior(filled, force)) / before)
     return {
         "loss": (losses[0], f"of {before:.1f} mm"),
-        "ratio": (losses[0] / max(losses[1], 1e-3), f"stent {losses[1]:.1f} %"),
+        "ratio": _ratio_of_losses(*losses),
     }
+
+
+def _ratio_of_losses(balloon: float, stent: float) -> tuple[float, str]:
+    """Return a ratio of losses, percent; none where there is hardly a loss to compare."""
+    if balloon < _LEAST_LOSS:
+        return float("nan"), f"{balloon:.2f} and {stent:.2f} %: too little for a ratio"
+    return balloon / max(stent, 0.1 * _LEAST_LOSS), f"stent {stent:.1f} %"
 
 
 def h3(bench: Bench, entry: Entry) -> Mapping[str, tuple[float, str]]:

@@ -190,9 +190,12 @@ def c7(bench: Bench, entry: Entry) -> Mapping[str, tuple[float, str]]:
     return {"partial_over_full": (partial / full, words), "full_over_intact": (full / intact, "")}
 
 
-def connected_gain(bench: Bench, setup: Setup, *steps: object) -> tuple[float, str]:
+def connected_gain(
+    bench: Bench, setup: Setup, *steps: Step, until_strain: float
+) -> tuple[float, str]:
     """Return the gain of strength by the last of some steps, percent."""
-    bare, filled = bench.strength(setup, *steps[:-1]), bench.strength(setup, *steps)  # type: ignore[arg-type]
+    bare = bench.strength(setup, *steps[:-1])
+    filled = bench.strength(setup, *steps, until_strain=until_strain)
     return 100.0 * (filled / bare - 1.0), f"{bare:.2f} to {filled:.2f} kN"
 
 
