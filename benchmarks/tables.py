@@ -12,10 +12,13 @@ from typing import TypeVar
 
 from again import Again
 from kernel import Rate
+from mechanics import MechanicsRecord
 from parts import PARTS, Profile
+from plastic import PlasticRecord
 
 from vbsim.checks import require
 from vbsim.study.benchmark import Record, read_records
+from vbsim.study.benchmark.record import Measured
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
@@ -62,7 +65,14 @@ def tables(folder: Path) -> str:
         found += ["### Where the time goes, one thread", parts_table(profiles)]
     if later:
         found += ["### Second and later solves, one thread", again_table(later)]
-    return "\n\n".join([*found, origin([*solves, *peers, *rates, *profiles, *later])])
+    plastic = latest(folder / "plastic.jsonl", PlasticRecord, lambda p: (p.name, p.structure))
+    if plastic:
+        found += ["### Plastic block, beside CalculiX, one thread", plastic_table(plastic)]
+    tasks = latest(folder / "mechanics.jsonl", MechanicsRecord, lambda m: (m.task, m.spacing_mm))
+    if tasks:
+        found += ["### Strength and collapse of an L1, one thread", mechanics_table(tasks)]
+    known = [*solves, *peers, *rates, *profiles, *later, *plastic, *tasks]
+    return "\n\n".join([*found, origin(known)])
 
 
 def latest(path: Path, kind: type[T], key: Callable[[T], Hashable]) -> list[T]:
@@ -196,6 +206,58 @@ def again_table(records: list[Again]) -> str:
     return markdown(head, rows)
 
 
+def plastic_table(records: list[PlasticRecord]) -> str:
+    """Return a row a program; what it differs by is the largest over ten forces of the path."""
+    head = ("solver", "structure", "cells", "degrees of freedom", "CPU s", "differs by", "load")
+    rows = [
+        (
+            r.name,
+            r.structure,
+            f"{r.cells:,}",
+            f"{r.dof:,}",
+            f"{r.cpu_s:.2f}",
+            f"{r.deviation:.1%}" if r.deviation else "",
+            f"{r.load:.1f}",
+        )
+        for r in records
+    ]
+    return markdown(head, rows, words=2)
+
+
+def mechanics_table(records: list[MechanicsRecord]) -> str:
+    """Return a row a task and spacing."""
+    head = (
+        "task",
+        "voxels mm",
+        "degrees of freedom",
+        "steps",
+        "Newton",
+        "CG",
+        "CPU s",
+        "peak N",
+        "inverted centres",
+        "inverted corners",
+        "load",
+    )
+    rows = [
+        (
+            r.task,
+            f"{r.spacing_mm:g}",
+            f"{r.dof:,}",
+            str(r.steps),
+            str(r.newton),
+            str(r.krylov),
+            f"{r.cpu_s:.1f}",
+            f"{r.peak_n:.0f}",
+            str(r.inverted_centres),
+            str(r.inverted_corners),
+            f"{r.load:.1f}",
+        )
+        for r in records
+    ]
+    return markdown(head, rows)
+
+
 def parts_table(profiles: Sequence[Profile]) -> str:
     """Return shares of the processor time, one column a solve."""
     head = ("part", *(f"{p.structure}, {p.dof / 1e6:.2g} M" for p in profiles))
@@ -206,7 +268,7 @@ def parts_table(profiles: Sequence[Profile]) -> str:
     return markdown(head, rows)
 
 
-def origin(records: Sequence[Record | Rate | Profile | Again]) -> str:
+def origin(records: Sequence[Measured]) -> str:
     """Return machines, versions, commits and days of the records."""
     if not records:
         return "No records."
