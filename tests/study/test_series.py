@@ -31,6 +31,18 @@ def test_the_table_keeps_every_digit(tmp_path):
     assert list(rows[0]) == ["time_s", "leaked_ml"]
 
 
+def test_pyvista_reads_a_series_moment_by_moment(tmp_path):
+    written = series()
+    write_vtkhdf(tmp_path / "a.vtkhdf", written)
+    reader = pv.get_reader(tmp_path / "a.vtkhdf")
+    for index in (0, 2, 1):
+        reader.reader.SetStep(index)
+        image = reader.read()
+        assert isinstance(image, pv.ImageData)
+        found = np.asarray(image.cell_data["temperature_c"]).reshape(2, 3, 4)
+        np.testing.assert_array_equal(found, written.fields["temperature_c"][index])
+
+
 def test_fields_come_back_at_every_moment(tmp_path):
     written = series()
     write_vtkhdf(tmp_path / "a.vtkhdf", written)

@@ -79,7 +79,7 @@ def animations(stage: StageView, folder: Path) -> None:
 def injection_figure(stage: StageView, series: Series) -> Figure:
     """Return when cement reached each place, and pressure and leaks over time."""
     with styled():
-        figure = new_figure(7.0, 4.6)
+        figure = new_figure(7.0, 5.0)
         top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.25, 1.0])[:, 0]
         arrival = _arrival_s(series)
         panels = top.subplots(1, 2)
@@ -155,8 +155,13 @@ def animate(
     *,
     path: Path,
 ) -> None:
-    """Write two sections of a field over time as an animated picture (GIF)."""
+    """Write two sections of a field over time as an animated picture (GIF).
+
+    Without a highest value the field's own is taken, and every value is shown; with one, it is a
+    share, of which nothing is left white.
+    """
     values = series.fields[field]
+    is_share = high is not None
     top = float(values.max()) if high is None else high
     with styled():
         figure = new_figure(6.0, 2.7)
@@ -172,7 +177,9 @@ def animate(
         with writer.saving(figure, str(path), dpi=90):
             for time, frame in zip(series.times_s, values, strict=True):
                 for image, cut in zip(images, cuts, strict=True):
-                    image.set_data(np.ma.masked_less(cut.take(frame), low + 1e-3 * (top - low)))
+                    shown = cut.take(frame)
+                    # Pores without cement stay white; a temperature is one everywhere.
+                    image.set_data(np.ma.masked_less(shown, 1e-3) if is_share else shown)
                 title.set_text(f"{time:.0f} s")
                 writer.grab_frame()
 
