@@ -39,6 +39,8 @@ _PLACES = {
 }
 _DOSES = (16.0, 240.0)
 _FRAMES_PER_S = 8
+# Cells drawn around a box that ends where the pores do.
+_FRAME_CELLS = 2
 
 
 class _Cut(NamedTuple):
@@ -179,7 +181,9 @@ def animate(
                 for image, cut in zip(images, cuts, strict=True):
                     shown = cut.take(frame)
                     # Pores without cement stay white; a temperature is one everywhere.
-                    image.set_data(np.ma.masked_less(shown, 1e-3) if is_share else shown)
+                    image.set_data(
+                        np.ma.masked_where(~(shown >= 1e-3), shown) if is_share else shown
+                    )
                 title.set_text(f"{time:.0f} s")
                 writer.grab_frame()
 
@@ -197,7 +201,11 @@ def _cuts(specimen: Specimen, series: Series) -> tuple[_Cut, _Cut]:
     corner = np.rint(
         specimen.domain.to_local(grid.origin_mm) / np.array(specimen.domain.spacing_mm)
     ).astype(int)
-    window = tuple(slice(int(a), int(a) + n) for a, n in zip(corner[::-1], grid.shape, strict=True))
+    margin = _margin(corner[::-1], grid.shape, specimen.domain.shape)
+    window = tuple(
+        slice(int(a) - margin, int(a) + n + margin)
+        for a, n in zip(corner[::-1], grid.shape, strict=True)
+    )
     cement = specimen.cement_fraction[window]
     void = 0.0 if specimen.void is None else specimen.void[window]
     body = specimen.tissue.body[window] + void
@@ -205,20 +213,33 @@ def _cuts(specimen: Specimen, series: Series) -> tuple[_Cut, _Cut]:
     row, layer = int(cement.sum(axis=(0, 2)).argmax()), int(cement.sum(axis=(1, 2)).argmax())
     edges = [(a[0] - 0.5 * (a[1] - a[0]), a[-1] + 0.5 * (a[1] - a[0])) for a in (x, y, z)]
     coronal = _Cut(
-        lambda field: np.asarray(field[:, row, :], dtype=np.float64),
+        lambda field: _framed(field, margin)[:, row, :],
         (*edges[0], *edges[2]),
         body[:, row, :],
         ("to the left (mm)", "up (mm)"),
         f"coronal, y = {y[row]:.1f} mm",
     )
     transverse = _Cut(
-        lambda field: np.asarray(field[layer], dtype=np.float64),
+        lambda field: _framed(field, margin)[layer],
         (*edges[0], *edges[1]),
         body[layer],
         ("to the left (mm)", "to the back (mm)"),
         f"transverse, z = {z[layer]:.1f} mm",
     )
     return coronal, transverse
+
+
+def _margin(start: NDArray[np.int_], shape: tuple[int, ...], whole: tuple[int, ...]) -> int:
+    """Return how many cells a box may be widened on every side for its outline to be seen whole."""
+    room = [
+        min(int(a), n_all - int(a) - n) for a, n, n_all in zip(start, shape, whole, strict=True)
+    ]
+    return int(np.clip(min(room), 0, _FRAME_CELLS))
+
+
+def _framed(field: NDArray[np.floating], margin: int) -> FloatArray:
+    """Return a field with cells without a value around it."""
+    return np.pad(np.asarray(field, dtype=np.float64), margin, constant_values=np.nan)
 
 
 def _show(
