@@ -6,6 +6,7 @@ Everything between the two marks is replaced; of several records of the same sol
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -71,6 +72,9 @@ def tables(folder: Path) -> str:
     tasks = latest(folder / "mechanics.jsonl", MechanicsRecord, lambda m: (m.task, m.spacing_mm))
     if tasks:
         found += ["### Strength and collapse of an L1, one thread", mechanics_table(tasks)]
+    ends = folder / "robustness.jsonl"
+    if ends.exists():
+        found += ["### Random vertebrae, loaded to failure", ends_table(ends)]
     known = [*solves, *peers, *rates, *profiles, *later, *plastic, *tasks]
     return "\n\n".join([*found, origin(known)])
 
@@ -222,6 +226,24 @@ def plastic_table(records: list[PlasticRecord]) -> str:
         for r in records
     ]
     return markdown(head, rows, words=2)
+
+
+def ends_table(path: Path) -> str:
+    """Return how many cases ended how; what their statuses say is in the records."""
+    cases = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    words = {
+        "strength": "a strength",
+        "no peak": "end of the path, the force still rising: said so, no strength",
+        "not converged": "stopped, with advice",
+        "refused": "refused before loading, with the reason",
+    }
+    rows = []
+    for end, told in words.items():
+        found = [case for case in cases if case["end"] == end]
+        worst = max((case["residual"] for case in found if "residual" in case), default=None)
+        share = f"{len(found) / len(cases):.1%}"
+        rows.append((told, str(len(found)), share, "" if worst is None else f"{worst:.0e}"))
+    return markdown(("end", "cases", "share", "worst residual"), rows)
 
 
 def mechanics_table(records: list[MechanicsRecord]) -> str:

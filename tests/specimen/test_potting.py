@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
+from vbsim.anatomy import Vertebra
 from vbsim.checks import InvalidInput
+from vbsim.fracture import Biconcave
 from vbsim.materials.bone import Bone
 from vbsim.mesh.voxels import VoxelGrid
 from vbsim.specimen import CapMaterial, Potting, Specimen, pot_as_drawn, surface_points
@@ -205,3 +207,11 @@ def test_surface_points_of_a_published_model() -> None:
     labels = sitk.GetArrayFromImage(sitk.ReadImage(str(file)))
     assert len(surface_points(labels == 6, "upper")) == 1432
     assert len(surface_points(labels == 5, "lower")) == 1413
+
+
+def test_caps_that_meet_beside_a_flat_body_share_the_voxel():
+    vertebra = Vertebra(level="T5", plan_scale=0.968)
+    grid = VoxelGrid.around(vertebra, spacing_mm=4.0, margin_mm=16.0)
+    flat = Biconcave(grade=3).apply(Specimen.from_bone(vertebra, grid, Bone()))
+    potted = Potting().apply(flat)
+    assert np.sum(list(potted.tissue), axis=0).max() <= 1.0 + 1e-9

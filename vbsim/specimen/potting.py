@@ -88,7 +88,9 @@ class Potting(Parameters):
         require(specimen.ends is None, "specimen", specimen.name, "without caps before potting")
         z_faces = specimen.body_faces()[2]
         lower, upper = self._platen_planes(specimen, z_faces)
-        cap = _cap(specimen, upper, "upper") + _cap(specimen, lower, "lower")
+        # On coarse voxels the two meet beside a flat body.
+        room = 1.0 - _occupied(specimen)
+        cap = np.minimum(_cap(specimen, upper, "upper") + _cap(specimen, lower, "lower"), room)
         frame, domain = specimen.anatomy.frame, specimen.domain
         ends = Ends(
             _plane_points(cap[lower] > 0, lower),
@@ -179,6 +181,12 @@ def surface_points(is_cap: NDArray[np.bool_], side: Side) -> NDArray[np.int64]:
     return np.asarray(flat, dtype=np.int64)
 
 
+def _occupied(specimen: Specimen) -> FloatArray:
+    """Return the volume fraction of bone and cleft, (n_z, n_y, n_x)."""
+    bone = specimen.tissue.bone
+    return np.minimum(bone if specimen.void is None else bone + specimen.void, 1.0)
+
+
 def _cap(specimen: Specimen, plane: int, side: Side) -> FloatArray:
     """Return the volume fractions of one cap, (n_z, n_y, n_x).
 
@@ -187,7 +195,7 @@ def _cap(specimen: Specimen, plane: int, side: Side) -> FloatArray:
     frame, tissue = specimen.anatomy.frame, specimen.tissue
     x, y, _ = specimen.body_axes()
     z_first, h = specimen.body_faces()[2][0], specimen.domain.spacing_mm[2]
-    occupied = tissue.bone if specimen.void is None else tissue.bone + specimen.void
+    occupied = _occupied(specimen)
     endplate = frame.superior_at if side == "upper" else frame.inferior_at
     surface = (endplate(x, y[:, None]) - z_first) / h  # in layers from the bottom
     over = _coverage(specimen, side)
