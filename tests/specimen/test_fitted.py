@@ -40,6 +40,16 @@ def test_fractured_bodies_keep_cells_and_volume(level, shape, grade):
     assert volume == pytest.approx(broken.volume_ml(), rel=0.01)
 
 
+def test_the_steepest_bodies_keep_good_cells_at_1_mm():
+    """Of 13 levels and 9 shapes the deepest bowl of L3 shears cells most."""
+    intact, _, _ = stages("L3", 1.5)
+    broken = vb.Biconcave(grade=3).apply(intact)
+    after = fitter(intact, 1.0)._mesh(broken)
+    assert scaled_jacobian(after.mesh).min() >= 0.3
+    volume = after.mesh.volumes()[after.is_body].sum() / 1000.0
+    assert volume == pytest.approx(broken.volume_ml(), rel=0.01)
+
+
 def test_moved_endplate_is_that_of_the_fractured_frame():
     _, fractured, _ = fitted_stages()
     mesh, frame = fractured.domain, fractured.anatomy.frame

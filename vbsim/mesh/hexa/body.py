@@ -37,7 +37,7 @@ _CAP_GROWTH = 1.25
 # Fixed-point steps for the height at which a point of an inner plane meets the outline.
 _STEPS = 4
 # Cells below the first are mended by moving their points, by at most this many edges.
-_WANTED_JACOBIAN = 0.36
+_WANTED_JACOBIAN = 0.42
 _REACH = 1.5
 _ROUNDS = 24
 # A cell below this is refused: sums over it lose their meaning long before 0.
