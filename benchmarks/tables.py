@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from again import Again
+from fitted import Fitted
 from kernel import Rate
 from mechanics import MechanicsRecord
 from parts import PARTS, Profile
@@ -75,7 +76,10 @@ def tables(folder: Path) -> str:
     ends = folder / "robustness.jsonl"
     if ends.exists():
         found += ["### Random vertebrae, loaded to failure", ends_table(ends)]
-    known = [*solves, *peers, *rates, *profiles, *later, *plastic, *tasks]
+    fitted = latest(folder / "fitted.jsonl", Fitted, lambda f: (f.name, f.task, f.dof))
+    if fitted:
+        found += ["### Fitted hexahedra, one core", fitted_table(fitted)]
+    known = [*solves, *peers, *rates, *profiles, *later, *plastic, *tasks, *fitted]
     return "\n\n".join([*found, origin(known)])
 
 
@@ -278,6 +282,31 @@ def mechanics_table(records: list[MechanicsRecord]) -> str:
         for r in records
     ]
     return markdown(head, rows)
+
+
+def fitted_table(records: Sequence[Fitted]) -> str:
+    """Return every package's time and memory beside ours, task by task."""
+    ours = {(r.task, r.dof): r for r in records if r.name.startswith(OURS)}
+    head = (
+        *("task", "solver", "components", "CPU s", "times vbsim", "new moduli, CPU s"),
+        *("grown by MB", "iterations", "residual", "differs by", "load"),
+    )
+    rows = []
+    for r in sorted(records, key=lambda r: (r.task, r.dof)):
+        own = ours[r.task, r.dof]
+        solved = r.task == "solve"
+        rows.append(
+            (
+                *(r.task, r.name, f"{r.dof:,}", f"{r.cpu_s:.2f}", f"{r.cpu_s / own.cpu_s:.1f}"),
+                "" if solved else f"{r.again_cpu_s:.2f}",
+                f"{r.grown_bytes / 1e6:.0f}",
+                str(r.iterations) if solved else "",
+                f"{r.relative_residual:.1e}" if solved else "",
+                "" if r is own else f"{abs(r.check / own.check - 1.0):.0e}",
+                f"{r.load:.1f}",
+            )
+        )
+    return markdown(head, rows, words=2)
 
 
 def parts_table(profiles: Sequence[Profile]) -> str:

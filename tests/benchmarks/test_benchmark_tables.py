@@ -5,6 +5,7 @@ from pathlib import Path
 
 import compare
 import counting
+import fitted
 import kernel
 import pytest
 import tables
@@ -35,6 +36,8 @@ SOLVE = Record(
 )
 PEER = replace(SOLVE, name="Other", cpu_s=20.0, reaction_n=1000.001, iterations=9)
 RATE = kernel.Rate("product", "float32", 1, 1, 1000, 1e8, 40.0, 192.0, 8e9, 38.4e9, load=0.1)
+ASSEMBLY = fitted.Fitted("vbsim 0.1.0", "assembly", 9000, 0.5, 7.0, 10, 10_000_000, 0.1, 0.4)
+OTHER = replace(ASSEMBLY, name="Other", cpu_s=5.0, check=7.0 * (1.0 + 1e-9))
 PROFILE = Profile("body", 1_000_000, 20, 0.5, dict.fromkeys(PARTS, 0.1), load=0.1)
 
 
@@ -46,6 +49,7 @@ def records(tmp_path):
     write_records(folder / "peers.jsonl", [SOLVE, PEER])
     write_records(folder / "kernel.jsonl", [RATE])
     write_records(folder / "parts.jsonl", [PROFILE])
+    write_records(folder / "fitted.jsonl", [ASSEMBLY, OTHER])
     return folder
 
 
@@ -73,6 +77,11 @@ def test_the_kernel_is_shown_beside_bandwidth_and_peak(records):
     assert RATE.share_of_bandwidth == pytest.approx(0.5)
     assert RATE.share_of_peak == pytest.approx(0.5)
     row(tables.tables(records), "product", "float32", "100", "4.0", "50%", "19.2")
+
+
+def test_packages_on_fitted_meshes_are_shown_as_ratios(records):
+    text = tables.tables(records)
+    assert "| assembly | Other | 9,000 | 5.00 | 10.0 | 0.40 | 10 |  |  | 1e-09 | 0.1 |" in text
 
 
 def test_a_readme_keeps_what_is_around_the_tables(records, tmp_path):
