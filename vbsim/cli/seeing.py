@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,7 +58,7 @@ def view(
         typer.Option(
             metavar="NAME",
             help="von_mises, compression, energy, displacement, density, modulus, cement, "
-            "integrity; inelastic or damage after a strength test.",
+            "integrity; inelastic, damage after a strength test; temperature, pressure in time.",
         ),
     ] = "von_mises",
     stage: Annotated[
@@ -78,6 +79,10 @@ def view(
         ),
     ] = "oblique",
     deform: Annotated[float, typer.Option(min=0.0, help="Factor on the displacements.")] = 0.0,
+    time: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Moment of an injection or curing, s; default: the end."),
+    ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Add the difference: the last shown less the first.")
     ] = False,
@@ -110,7 +115,7 @@ def view(
         write_page(html, _page(studies, stage or ()))
     if screenshot is not None or movie is not None or not files:
         panes = _panes(studies, stage or (), is_compared=compare)
-        style = _style(field, cut, camera, deform)
+        style = replace(_style(field, cut, camera, deform), time_s=time)
         _show(panes, style, screenshot, movie)
     for path in files:
         typer.echo(f"wrote {path}")

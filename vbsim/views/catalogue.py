@@ -25,6 +25,7 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 
 _LOG_RANGE = 60.0  # a cleft's shadow carries next to nothing and must not stretch the scale
+_WARM_C = 40.0  # below, heat does not matter
 _LEAST_PART = 0.2  # voxels with less material than this are background
 
 
@@ -100,6 +101,10 @@ LOOKS: dict[str, FieldLook] = {
             "inferno",
             factor=100.0,
             is_of_failure=True,
+        ),
+        FieldLook("temperature", "Temperature", "°C", ("temperature_c",), "inferno"),
+        FieldLook(
+            "pressure", "Pressure in the pores", "kPa", ("pressure_mpa",), "viridis", factor=1e3
         ),
         FieldLook(
             "integrity", "Stiffness kept by bone", "%", ("integrity",), "cividis", factor=100.0
@@ -199,7 +204,9 @@ def is_drawn(look: FieldLook, fields: StoredFields) -> NDArray[np.bool_]:
     return np.asarray(bone >= _LEAST_PART)
 
 
-def colour_range(look: FieldLook, found: Iterable[FloatArray]) -> tuple[float, float]:
+def colour_range(
+    look: FieldLook, found: Iterable[FloatArray], *, top: float | None = None
+) -> tuple[float, float]:
     """Return the ends of one colour scale for several fields, on round numbers.
 
     Parameters
@@ -208,7 +215,13 @@ def colour_range(look: FieldLook, found: Iterable[FloatArray]) -> tuple[float, f
         The field.
     found : iterable of float array
         Values where they have a meaning; NaN elsewhere.
+    top : float, optional
+        Largest value over time, as shown, of a field that changes with time.
     """
+    if look.name == "temperature":
+        return _WARM_C, max(20.0 * float(np.ceil((top or 0.0) / 20.0)), _WARM_C + 20.0)
+    if top is not None and top > 0.0 and look.name == "pressure":
+        return 0.0, round_number(top, up=True)
     if look.name in ("cement", "damage", "integrity"):
         return 0.0, 100.0
     together = np.concatenate([part[np.isfinite(part) & (part > 0.0)] for part in found])

@@ -16,6 +16,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
+from vbsim.study.moments import moments_of
 from vbsim.study.stored import StoredFields, StoredStudy
 from vbsim.views.catalogue import LOOKS, MASKS, FieldLook, LoadOf, colour_range, drawn, load_of
 from vbsim.views.surfaces import Surface, isosurface, stage_surfaces
@@ -29,6 +30,10 @@ MOST_VOXELS = 700_000
 
 _BONE, _CEMENT, _NEEDLE, _ENDPLATE = "#ded5c2", "#8fd3ea", "#4a5a66", "#3b6f8f"
 _NEEDLE_RADIUS_MM = 0.9  # an 13 G needle is 2.4 mm wide; a little thinner shows more
+
+
+MOST_MOMENTS = 16
+"""Moments of a step that a page holds, chosen evenly."""
 
 
 class _Block:
@@ -62,9 +67,12 @@ def scene_bytes(study: StoredStudy, stages: Sequence[str] | None = None) -> byte
     wanted = {load.array(look) for look in LOOKS.values()} | set(MASKS)
     block, told, values = _Block(), [], []
     for stage in stages or study.stages:
-        fields, factor = _small(study.fields(stage, only=wanted))
+        fields, times = _with_moments(study, study.fields(stage, only=wanted))
+        fields, factor = _small(fields)
         told.append({"name": stage, "coarsened": factor, **_solid(block, study, fields, load)})
+        told[-1]["times_s"] = times
         shown = {look.name: drawn(look, fields, load) for look in LOOKS.values()}
+        shown |= _over_time(fields, load, len(times))
         values.append({name: found for name, found in shown.items() if found is not None})
     head = {
         "name": study.name,
@@ -77,6 +85,36 @@ def scene_bytes(study: StoredStudy, stages: Sequence[str] | None = None) -> byte
     return gzip.compress(raw, 6, mtime=0)
 
 
+def _with_moments(study: StoredStudy, fields: StoredFields) -> tuple[StoredFields, list[float]]:
+    """Add what the stage's step recorded over time, as ``<array>@<moment>``; return the times."""
+    moments = moments_of(study, fields.name, fields.grid)
+    if moments is None:
+        return fields, []
+    n = len(moments.times_s)
+    chosen = np.unique(np.round(np.linspace(0, n - 1, min(n, MOST_MOMENTS))).astype(int))
+    shown = {array for look in LOOKS.values() for array in look.arrays}
+    cells = dict(fields.cells)
+    for k, index in enumerate(chosen):
+        frame = {name: v for name, v in moments.frame(int(index)).items() if name in shown}
+        cells |= {f"{name}@{k}": values for name, values in frame.items()}
+        # Without a moment, what only the record has is shown as it was at the end.
+        cells |= {name: values for name, values in frame.items() if name not in fields.cells}
+    times = [float(t) for t in moments.times_s[chosen]]
+    return StoredFields(fields.name, fields.grid, cells, fields.points), times
+
+
+def _over_time(fields: StoredFields, load: LoadOf, n_moments: int) -> dict[str, FloatArray | None]:
+    """Return the fields that change with time at each moment, ``<field>@<moment>``."""
+    found = {}
+    for k in range(n_moments):
+        now = {n.partition("@")[0]: v for n, v in fields.cells.items() if n.endswith(f"@{k}")}
+        then = StoredFields(fields.name, fields.grid, {**fields.cells, **now}, fields.points)
+        for look in LOOKS.values():
+            if look.arrays[0] in now:
+                found[f"{look.name}@{k}"] = drawn(look, then, load)
+    return found
+
+
 def _fields(
     block: _Block,
     told: list[dict[str, Any]],
@@ -86,14 +124,17 @@ def _fields(
     """Put every field of every stage on the scale that the stages share; return the scales."""
     found = []
     for look in LOOKS.values():
-        there = [part[look.name] for part in values if look.name in part]
+        names = sorted({n for part in values for n in part if n.partition("@")[0] == look.name})
+        there = [part[name] for part in values for name in names if name in part]
         if not there:
             continue
-        low, high = colour_range(look, there)
+        tops = [float(found.max(where=np.isfinite(found), initial=0.0)) for found in there]
+        low, high = colour_range(look, there, top=max(tops))
         colours = mpl.colormaps[look.colours](np.linspace(0.0, 1.0, 256))[:, :3]
         for stage, part in zip(told, values, strict=True):
-            if look.name in part:
-                stage["volumes"][look.name] = block.put(_as_bytes(part[look.name], look, low, high))
+            for name in names:
+                if name in part:
+                    stage["volumes"][name] = block.put(_as_bytes(part[name], look, low, high))
         found.append(
             {
                 "name": look.name,

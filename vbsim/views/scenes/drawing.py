@@ -120,6 +120,7 @@ def scene(
     require(len(panes) > 0, "panes", len(panes), "one or more")
     require(style.camera in CAMERAS, "camera", style.camera, f"one of {', '.join(CAMERAS)}")
     look = look_of(style.field)
+    panes = [pane.at(style.time_s) for pane in panes]
     values = [pane.values(look) for pane in panes]
     limits = shared_range(look, panes, values)
     is_new = plotter is None

@@ -7,13 +7,14 @@ head.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.checks import InvalidInput, require
+from vbsim.study.moments import Moments, moments_of
 from vbsim.study.stored import StoredFields, StoredStudy
 from vbsim.views.catalogue import (
     LOOKS,
@@ -100,6 +101,8 @@ class Pane:
         Which test's fields are shown and at which load.
     study : StoredStudy or None
         Where endplates and needles are found.
+    moments : Moments or None
+        What its last step recorded over time.
 
     Fields once made are kept with the pane.
     """
@@ -108,7 +111,21 @@ class Pane:
     fields: StoredFields
     load: LoadOf
     study: StoredStudy | None = None
+    moments: Moments | None = None
     kept: dict[str, FloatArray | None] = field(default_factory=dict, init=False, repr=False)
+    passing: dict[int, Pane] = field(default_factory=dict, init=False, repr=False)
+
+    def at(self, time_s: float | None) -> Pane:
+        """Return the pane as it was at the recorded moment nearest to a time; itself without."""
+        if time_s is None or self.moments is None:
+            return self
+        index = self.moments.nearest(time_s)
+        if index not in self.passing:
+            self.passing.clear()  # one moment is kept: a slider goes on, seldom back
+            fields = self.moments.at(self.fields, index)
+            title = f"{self.title}, {self.moments.times_s[index]:.0f} s"
+            self.passing[index] = Pane(title, fields, self.load, self.study, self.moments)
+        return self.passing[index]
 
     def values(self, look: FieldLook) -> FloatArray | None:
         """Return the field as it is shown, NaN outside; None where the file has none."""
@@ -150,6 +167,8 @@ class Style:
         Factor on the displacements; 0 shows the shape before loading.
     least : float or None
         Values below are not shown on the cut.
+    time_s : float or None
+        Moment of what a step recorded; None shows the end of the step.
     hidden : frozenset of str
         Layers left out, of ``bone cement needles endplates caps``.
     """
@@ -159,6 +178,7 @@ class Style:
     camera: str = "oblique"
     magnify: float = 0.0
     least: float | None = None
+    time_s: float | None = None
     hidden: frozenset[str] = frozenset({"caps", "endplates"})
 
 
@@ -186,7 +206,12 @@ def panes_of(study: StoredStudy, stages: Sequence[str] = (), *, label: str = "")
                 "run the case again"
             )
         title = stage.replace("_", " ")
-        found.append(Pane(f"{label}{title}" if label else title.capitalize(), fields, load, study))
+        title = f"{label}{title}" if label else title.capitalize()
+        moments = moments_of(study, stage, fields.grid)
+        if moments is not None:
+            last = moments.frame(len(moments.times_s) - 1)
+            fields = replace(fields, cells={**last, **fields.cells})
+        found.append(Pane(title, fields, load, study, moments))
     return found
 
 
@@ -201,7 +226,7 @@ def difference(first: Pane, second: Pane) -> Difference:
             "there is no difference of their voxels"
         )
     title = f"{second.title} less {first.title[:1].lower()}{first.title[1:]}"
-    return Difference(title, second.fields, second.load, second.study, first)
+    return Difference(title, second.fields, second.load, second.study, first=first)
 
 
 class Colours(NamedTuple):
@@ -231,7 +256,12 @@ def shared_range(
 ) -> tuple[float, float]:
     """Return the ends of the scale that all panes but differences share."""
     plain = [v for v, p in zip(values, panes, strict=True) if not isinstance(p, Difference)]
-    return colour_range(look, [v for v in plain if v is not None])
+    (array,) = look.arrays
+    over_time = [
+        p.moments.largest[array] for p in panes if p.moments and array in p.moments.largest
+    ]
+    top = look.factor * max(over_time) if over_time else None
+    return colour_range(look, [v for v in plain if v is not None], top=top)
 
 
 def colours_of(

@@ -42,6 +42,7 @@ def cutaway(panes: Sequence[Pane], style: Style | None = None) -> Figure:
         How.
     """
     style = style or Style()
+    panes = [pane.at(style.time_s) for pane in panes]
     n = len(panes)
     side = min(_PANEL_IN, _PAGE_IN / max(n, 1))
     pixels = int(side * DPI * _SHARP)

@@ -10,6 +10,7 @@ import numpy as np
 
 from vbsim.views.catalogue import LOOKS, look_of
 from vbsim.views.scenes.drawing import look_from, scene
+from vbsim.views.scenes.histories import LoadHistory
 from vbsim.views.scenes.panes import AXES, Cut, Pane, Style, colours_of, extent_mm, shared_range
 from vbsim.views.style import INK
 
@@ -61,12 +62,19 @@ class Window:
         self._shows_help = True
         self._add_keys()
         self._add_sliders()
+        self._add_time()
+        self.load_history = LoadHistory.of(self.plotter, self.panes)
         self._add_picking()
         self._help()
 
     def show(self) -> None:
         """Open the window and come back when it is closed."""
         self.plotter.show(title="vbsim view")
+
+    @property
+    def shown(self) -> list[Pane]:
+        """The panes at the moment that is shown."""
+        return [pane.at(self.style.time_s) for pane in self.panes]
 
     def set(self, **changes: Any) -> None:
         """Change the style and draw again."""
@@ -78,7 +86,7 @@ class Window:
 
     def next_field(self) -> None:
         """Show the next field that any of the stages has."""
-        names = [n for n in LOOKS if any(p.values(look_of(n)) is not None for p in self.panes)]
+        names = [n for n in LOOKS if any(p.values(look_of(n)) is not None for p in self.shown)]
         if not names:
             return
         at = names.index(self.style.field) if self.style.field in names else -1
@@ -137,6 +145,22 @@ class Window:
             self.deform, (0.0, _MOST_MAGNIFIED), self.style.magnify, "deformation x", places[2]
         )
 
+    def _add_time(self) -> None:
+        """Put a slider over what steps recorded, if any did."""
+        series = [pane.moments for pane in self.panes if pane.moments is not None]
+        if not series:
+            return
+        first = min(float(moments.times_s[0]) for moments in series)
+        last = max(float(moments.times_s[-1]) for moments in series)
+        at = last if self.style.time_s is None else self.style.time_s
+        self._slider(self.go_to, (first, last), at, "time (s)", 0.50)
+
+    def go_to(self, time_s: float) -> None:
+        """Show the recorded moment nearest to a time, s."""
+        before = [pane.title for pane in self.shown]
+        if before != [pane.at(time_s).title for pane in self.panes]:
+            self.set(time_s=float(time_s))
+
     def _slider(
         self, does: Any, ends: tuple[float, float], value: float, title: str, height: float
     ) -> None:
@@ -166,9 +190,9 @@ class Window:
                 self.set(least=None)
             return
         look = look_of(self.style.field)
-        values = [pane.values(look) for pane in self.panes]
-        limits = shared_range(look, self.panes, values)
-        scale = colours_of(look, limits, self.panes[0], values[0])
+        values = [pane.values(look) for pane in self.shown]
+        limits = shared_range(look, self.shown, values)
+        scale = colours_of(look, limits, self.shown[0], values[0])
         share = percent / 100.0
         if scale.is_log:
             least = scale.low * (scale.high / scale.low) ** share
@@ -206,7 +230,7 @@ class Window:
         voxel : int
             Flat index of the voxel.
         """
-        shown = self.panes[pane]
+        shown = self.shown[pane]
         z, y, x = np.unravel_index(voxel, shown.fields.grid.shape)
         lines = [f"{shown.title}, voxel {x} {y} {z} (x y z)"]
         for look in LOOKS.values():

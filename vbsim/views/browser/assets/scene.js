@@ -187,9 +187,12 @@ class Drawing {
     return index.every((i, k) => i >= 0 && i < stage.shape[k]) ? index : null;
   }
 
+  // What a field looks like at the pane's moment, or at the end where it does not change.
+  _at(stage, pane, name) { return stage.textures[`${name}@${pane.moment}`] || stage.textures[name]; }
+
   byte(pane, name, index) {
     const { stage } = this._of(pane);
-    const volume = stage.textures[name];
+    const volume = this._at(stage, pane, name);
     if (!volume) return 0;
     const [x, y] = stage.shape;
     return volume.bytes[index[0] + x * (index[1] + y * index[2])];
@@ -224,14 +227,16 @@ class Drawing {
     const side = look.axis >= 0 && towards[look.axis] < 0 ? -1 : 1;
     const normal = [0, 1, 2].map((k) => (k === look.axis ? side : 0));
     const distance = look.axis >= 0 ? side * this._cutAt(look, box) : 1e9;
-    const there = field && stage.textures[field.name];
+    const there = field && this._at(stage, pane, field.name);
     const named = { u_field: there || stage.textures._bone, u_bone: stage.textures._bone,
       u_cap: stage.textures._cap, u_cement: stage.textures._cement };
     Object.entries(named).forEach(([name, volume], k) => this._bind(name, k, gl.TEXTURE_3D, volume.texture));
     this._bind("u_moved", 4, gl.TEXTURE_3D, stage.moved || stage.textures._bone.texture);
     if (field) this._bind("u_colours", 5, gl.TEXTURE_2D, this.scenes.get(pane.scene).colours[field.name]);
     gl.enable(gl.DEPTH_TEST);
-    const meshes = stage.drawn.filter((m) => look.shown[m.name]);
+    // Cement that is still on its way is told by the field; its surface is that of the end.
+    const isOnItsWay = Boolean(stage.textures[`cement@${pane.moment}`]);
+    const meshes = stage.drawn.filter((m) => look.shown[m.name] && !(isOnItsWay && m.name === "cement"));
     const cutOff = (m) => (m.name === "bone" || m.name === "caps" || m.name === "endplates" ? distance : 1e9);
     const opaque = (m) => m.opacity * (m.name === "bone" ? look.opacity : 1) > 0.99;
     gl.disable(gl.BLEND);

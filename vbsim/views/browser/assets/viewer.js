@@ -166,9 +166,28 @@ class Viewer {
       slider("at", "cut", 1, 0.005, percent),
       slider("Deformation ×", "magnify", 200, 5, (v) => String(v)),
       slider("Hide below", "least", 1, 0.02, (v) => this._leastWords(v)),
-      layers, views, this._coarse());
+      ...this._time(slider), layers, views, this._coarse());
     this._heads();
     this._scale();
+  }
+
+  // A slider over what steps recorded; the last place shows the end of the step.
+  _time(slider) {
+    const times = this.panes.flatMap((p) => p.scene.stages.map((s) => s.times_s || []));
+    const longest = times.reduce((a, b) => (b.length > a.length ? b : a), []);
+    if (longest.length < 2) return [];
+    const n = longest.length;
+    this.state.moment = this.state.moment ?? n;
+    const show = (k) => (k < n ? `${Math.round(longest[k])} s` : "end");
+    const box = slider("Time", "moment", n, 1, show);
+    box.querySelector("input").addEventListener("input", () => this._moment());
+    this._moment();
+    return [box];
+  }
+
+  _moment() {
+    for (const pane of this.panes) pane.moment = this.state.moment;
+    this.draw();
   }
 
   // Says so where a page holds means over blocks of voxels.
