@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 
@@ -18,6 +19,7 @@ import pytest
 from small_sweep import content, plan, run
 
 from vbsim.checks import InvalidInput
+from vbsim.cli import main
 from vbsim.study.sweep import OnDask, connected, run_sweep, sweep_folder
 from vbsim.study.sweep.ledger import Ledger
 from vbsim.study.toml import to_toml
@@ -79,9 +81,9 @@ def wait_for_cases(results, n, process):
     wait_until(holds, f"{n} finished cases", process)
 
 
-def workers_of(main):
+def workers_of(process):
     """Worker processes: what was forked by the process that workers are forked from, if it can."""
-    parents = psutil.Process(main.pid).children()
+    parents = psutil.Process(process.pid).children()
     forked = [child for parent in parents for child in parent.children()]
     started = [child for child in parents if "spawn_main" in " ".join(child.cmdline())]
     return forked or started
@@ -96,32 +98,46 @@ def resumed(results):
     return 24 - n_before, (folder / "table.csv").read_text()
 
 
-@pytest.mark.parametrize(
-    ("blow", "moment"), [(signal.SIGKILL, moments(2)[0]), (signal.SIGINT, moments(2)[1])]
-)
-def test_the_main_process_is_killed(file, start, tmp_path, wanted, blow, moment):
-    main = start([*VBSIM, "sweep", str(file), "--results", str(tmp_path), "-j", "1"], "log")
-    wait_for_cases(tmp_path, moment, main)
-    workers = psutil.Process(main.pid).children(recursive=True)
-    # Control-C reaches the whole group, kill -9 the process alone.
-    (os.killpg if blow == signal.SIGINT else os.kill)(main.pid, blow)
-    assert main.wait(PATIENCE_S) == (130 if blow == signal.SIGINT else -signal.SIGKILL)
+def sweep_with_one_worker(start, file, results):
+    words = ["sweep", str(file), "--results", str(results), "-j", "1", "--no-figures"]
+    return start([*VBSIM, *words], "log")
+
+
+def is_over(process, workers, results, code):
+    """The process ended with a code, took its workers along and printed no traceback."""
+    assert process.wait(PATIENCE_S) == code
     _, alive = psutil.wait_procs(workers, timeout=PATIENCE_S)
     assert alive == []
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert "Traceback" not in (results / "log").read_text()
+
+
+def test_the_main_process_is_killed(file, start, tmp_path, wanted):
+    process = sweep_with_one_worker(start, file, tmp_path)
+    wait_for_cases(tmp_path, moments(2)[0], process)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, signal.SIGKILL)
+    is_over(process, workers, tmp_path, -signal.SIGKILL)
     left, table = resumed(tmp_path)
     assert left > 0
     assert table == wanted
 
 
-def test_a_worker_is_killed(file, start, tmp_path, wanted):
-    words = ["sweep", str(file), "--results", str(tmp_path), "-j", "1", "--no-figures"]
-    main = start([*VBSIM, *words], "log")
-    wait_for_cases(tmp_path, moments(3)[2], main)
-    workers_of(main)[0].kill()
+def test_a_worker_is_killed_and_later_the_sweep_interrupted(file, start, tmp_path, wanted):
+    first, then = 2, 2 + moments(3)[2]
+    process = sweep_with_one_worker(start, file, tmp_path)
+    wait_for_cases(tmp_path, first, process)
+    killed = workers_of(process)[0]
+    killed.kill()
     # The sweep goes on by itself.
-    assert main.wait(PATIENCE_S) == 0
-    assert (sweep_folder(plan(), tmp_path) / "table.csv").read_text() == wanted
+    wait_for_cases(tmp_path, then, process)
+    assert killed.pid not in [worker.pid for worker in workers_of(process)]
+    workers = psutil.Process(process.pid).children(recursive=True)
+    # Control-C reaches the whole group.
+    os.killpg(process.pid, signal.SIGINT)
+    is_over(process, workers, tmp_path, 130)
+    left, table = resumed(tmp_path)
+    assert left > 0
+    assert table == wanted
 
 
 @pytest.fixture
@@ -146,7 +162,7 @@ def cluster(start, tmp_path):
 
 
 def test_a_cluster_by_address_gives_the_same_and_may_be_lost(
-    file, start, tmp_path, wanted, cluster
+    file, tmp_path, wanted, cluster, capsys
 ):
     address, scheduler = cluster
 
@@ -156,12 +172,16 @@ def test_a_cluster_by_address_gives_the_same_and_may_be_lost(
     whole = run_sweep(plan(), tmp_path / "whole", engine)
     assert (whole.folder / "table.csv").read_text() == wanted
 
+    def lose_it():
+        wait_for_cases(tmp_path / "lost", moments(4)[3], scheduler)
+        scheduler.kill()
+
+    killer = threading.Thread(target=lose_it)
+    killer.start()
     words = ["sweep", str(file), "--results", str(tmp_path / "lost"), "--scheduler", address]
-    main = start([*VBSIM, *words], "log")
-    wait_for_cases(tmp_path / "lost", moments(4)[3], main)
-    scheduler.kill()
-    assert main.wait(PATIENCE_S) == 1
-    assert "what is finished is kept" in (tmp_path / "log").read_text()
+    assert main(words) == 1
+    killer.join()
+    assert "what is finished is kept" in capsys.readouterr().err
     # A table of what there is was written on the way out.
     assert "pending" in (sweep_folder(plan(), tmp_path / "lost") / "table.csv").read_text()
     left, table = resumed(tmp_path / "lost")
