@@ -113,3 +113,10 @@ def test_the_page_asks_nobody_and_complains_of_nothing(page):
     outside = [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))]
     assert outside == []
     assert sum(url.startswith("file:") for url in page.requests) == 1
+
+
+def test_a_time_means_the_nearest_moment_of_each_stage(page):
+    code = (
+        "[nearest([0, 10, 40], 24), nearest([0, 10, 40], 26), nearest([], 5), nearest([0], null)]"
+    )
+    assert page.evaluate(code) == [1, 2, -1, -1]

@@ -1,5 +1,7 @@
 """Figures look as they did: every one beside a small picture of it that was looked at.
 
+Those of a vertebra from an image, which lies askew in it, begin with ``imaged_``.
+
 ``python tests/views/test_pictures.py`` draws the small pictures anew; look at them before they are
 kept.
 """
@@ -12,10 +14,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vbsim.anatomy import Phantom, Vertebra
 from vbsim.checks import InvalidInput
+from vbsim.cli import screen
+from vbsim.materials import Bone
+from vbsim.study import Case, load_case, run_case
+from vbsim.study.phantoms import phantom_case
+from vbsim.study.stored import open_study
 from vbsim.views import scenes
 from vbsim.views.scenes import drawing
 
+# The small case of `conftest.py`.
+CASE = {
+    "name": "L1 <wedge> & cement",
+    "vertebra": {"level": "L1"},
+    "mesh": {"spacing_mm": 3.0},
+    "steps": [
+        {"kind": "wedge", "grade": 2},
+        {"kind": "cement", "volume_ml": 4.0, "distribution": "unipedicular_left"},
+    ],
+    "tests": [{"kind": "compression"}],
+}
 PICTURES = Path(__file__).parent / "pictures"
 WIDTH = 280
 NAMES = [
@@ -30,6 +49,7 @@ NAMES = [
     "sections_stress",
     "stages",
 ]
+IMAGED = ["radiographs", "sections_stress"]
 
 
 def small(picture):
@@ -47,12 +67,40 @@ def drawn(study, name):
     return Image.open(stream)
 
 
+def run_imaged(folder):
+    """Run a fractured and filled vertebra that was read from an image, and draw its figures."""
+    scan = Phantom(spacing_mm=2.0, orientation="RAI", tilt_deg=(7.0, -5.0, 11.0))
+    case = load_case(phantom_case(Vertebra(level="L1"), Bone(), scan, folder / "scan"))
+    data = {
+        "name": "imaged",
+        "vertebra": case.vertebra,
+        "mesh": {"spacing_mm": 3.0},
+        "steps": CASE["steps"],
+    }
+    return open_study(run_case(Case(**data), folder / "results", draw=screen.draw).folder)
+
+
+@pytest.fixture(scope="module")
+def imaged_study(tmp_path_factory):
+    return run_imaged(tmp_path_factory.mktemp("imaged"))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_figure_looks_as_it_did(small_study, name):
     try:
-        found = np.asarray(small(drawn(small_study, name))).astype(int)
+        found = small(drawn(small_study, name))
     except InvalidInput as error:
         pytest.skip(str(error))
+    looks_as(found, name)
+
+
+@pytest.mark.parametrize("name", IMAGED)
+def test_a_figure_of_an_imaged_vertebra_looks_as_it_did(imaged_study, name):
+    looks_as(small(drawn(imaged_study, name)), f"imaged_{name}")
+
+
+def looks_as(picture, name):
+    found = np.asarray(picture).astype(int)
     with Image.open(PICTURES / f"{name}.png") as kept:
         expected = np.asarray(kept.convert("RGB")).astype(int)
     assert found.shape[1] == expected.shape[1]
@@ -74,14 +122,11 @@ def test_the_comparison_tells_a_mirrored_picture(small_study):
 
 
 if __name__ == "__main__":
-    from conftest import CASE
-
-    from vbsim.cli import screen
-    from vbsim.study import Case, run_case
-    from vbsim.study.stored import open_study
-
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         study = open_study(run_case(Case(**CASE), folder, draw=screen.draw).folder)
+        imaged = run_imaged(Path(folder))
         for name in NAMES:
             small(drawn(study, name)).save(PICTURES / f"{name}.png", optimize=True)
+        for name in IMAGED:
+            small(drawn(imaged, name)).save(PICTURES / f"imaged_{name}.png", optimize=True)

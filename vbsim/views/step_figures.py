@@ -70,7 +70,7 @@ def animations(stage: StageView, folder: Path) -> None:
     """Write an animation (GIF) of each series of a stage into a folder."""
     shown = {
         "injection": ("saturation", "share of pores filled", 0.0, 1.0),
-        "curing": ("temperature_c", "temperature (C)", 37.0, None),
+        "curing": ("temperature_c", "temperature (°C)", 37.0, None),
     }
     for series in stage.specimen.series:
         if series.name in shown:
@@ -132,7 +132,7 @@ def curing_figure(stage: StageView, series: Series) -> Figure:
                 extent=cut.extent_mm,
                 origin="lower",
             )
-        top.colorbar(image, ax=list(panels), label="highest temperature (C)", shrink=0.85)
+        top.colorbar(image, ax=list(panels), label="highest temperature (°C)", shrink=0.85)
         top.supxlabel("white: CEM43 of 16 min (dashed) and 240 min (solid)", fontsize=7.5)
         axes = bottom.subplots()
         minutes = series.columns["time_s"] / 60.0
@@ -140,9 +140,9 @@ def curing_figure(stage: StageView, series: Series) -> Figure:
             if name in series.columns:
                 axes.plot(minutes, series.columns[name], color=colour, label=label)
         axes.axhline(47.0, color=FAINT, linewidth=0.8, linestyle="dotted")
-        axes.annotate("47 C", (minutes[-1], 47.0), ha="right", va="bottom", color=FAINT)
+        axes.annotate("47 °C", (minutes[-1], 47.0), ha="right", va="bottom", color=FAINT)
         axes.set_xlabel("time (min)")
-        axes.set_ylabel("temperature (C)")
+        axes.set_ylabel("temperature (°C)")
         axes.legend(loc="upper right", ncols=2)
         return figure
 

@@ -116,6 +116,13 @@ class Camera {
 
 // Drawing ------------------------------------------------------------------------------------------
 
+// The recorded moment nearest to a time; none where no time is asked for.
+function nearest(times, time) {
+  if (time == null || !times || !times.length) return -1;
+  return times.reduce((best, t, k) => (Math.abs(t - time) < Math.abs(times[best] - time) ? k : best), 0);
+}
+
+
 class Drawing {
   constructor(canvas) {
     this.canvas = canvas;
@@ -187,8 +194,8 @@ class Drawing {
     return index.every((i, k) => i >= 0 && i < stage.shape[k]) ? index : null;
   }
 
-  // What a field looks like at the pane's moment, or at the end where it does not change.
-  _at(stage, pane, name) { return stage.textures[`${name}@${pane.moment}`] || stage.textures[name]; }
+  // What a field looks like at the pane's time, or at the end where it does not change.
+  _at(stage, pane, name) { return stage.textures[`${name}@${nearest(stage.times_s, pane.time)}`] || stage.textures[name]; }
 
   byte(pane, name, index) {
     const { stage } = this._of(pane);
@@ -235,7 +242,7 @@ class Drawing {
     if (field) this._bind("u_colours", 5, gl.TEXTURE_2D, this.scenes.get(pane.scene).colours[field.name]);
     gl.enable(gl.DEPTH_TEST);
     // Cement that is still on its way is told by the field; its surface is that of the end.
-    const isOnItsWay = Boolean(stage.textures[`cement@${pane.moment}`]);
+    const isOnItsWay = Boolean(stage.textures[`cement@${nearest(stage.times_s, pane.time)}`]);
     const meshes = stage.drawn.filter((m) => look.shown[m.name] && !(isOnItsWay && m.name === "cement"));
     const cutOff = (m) => (m.name === "bone" || m.name === "caps" || m.name === "endplates" ? distance : 1e9);
     const opaque = (m) => m.opacity * (m.name === "bone" ? look.opacity : 1) > 0.99;

@@ -171,23 +171,19 @@ class Viewer {
     this._scale();
   }
 
-  // A slider over what steps recorded; the last place shows the end of the step.
+  // A slider over what steps recorded, each from its own start; the last place shows the end.
   _time(slider) {
-    const times = this.panes.flatMap((p) => p.scene.stages.map((s) => s.times_s || []));
-    const longest = times.reduce((a, b) => (b.length > a.length ? b : a), []);
-    if (longest.length < 2) return [];
-    const n = longest.length;
-    this.state.moment = this.state.moment ?? n;
-    const show = (k) => (k < n ? `${Math.round(longest[k])} s` : "end");
-    const box = slider("Time", "moment", n, 1, show);
-    box.querySelector("input").addEventListener("input", () => this._moment());
-    this._moment();
+    const last = Math.max(0, ...this.panes.flatMap((p) => p.scene.stages.flatMap((s) => s.times_s || [])));
+    if (!last) return [];
+    this.state.time = Math.min(this.state.time ?? last, last);
+    const box = slider("Time", "time", last, last / 200, (t) => (t < last ? `${Math.round(t)} s` : "end"));
+    const go = () => {
+      for (const pane of this.panes) pane.time = this.state.time < last ? this.state.time : null;
+      this.draw();
+    };
+    box.querySelector("input").addEventListener("input", go);
+    go();
     return [box];
-  }
-
-  _moment() {
-    for (const pane of this.panes) pane.moment = this.state.moment;
-    this.draw();
   }
 
   // Says so where a page holds means over blocks of voxels.
