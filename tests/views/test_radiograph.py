@@ -5,7 +5,7 @@ from scipy.ndimage import gaussian_filter
 from vbsim.checks import InvalidInput
 from vbsim.data import value
 from vbsim.mesh import VoxelGrid
-from vbsim.views import radiograph
+from vbsim.views.radiograph import radiograph
 
 HU = 1000.0
 SHAPE = (12, 10, 8)  # z, y, x: no two alike

@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vbsim.anatomy.frame import BodyFrame
-from vbsim.augmentation import needle_paths
-from vbsim.augmentation.approach import NeedlePath
 from vbsim.checks import InvalidInput
-from vbsim.study.case import Case
-from vbsim.study.pipeline import Stage
+
+if TYPE_CHECKING:
+    from vbsim.anatomy.frame import BodyFrame
+    from vbsim.augmentation.approach import NeedlePath
+    from vbsim.study.case import Case
+    from vbsim.study.pipeline import Stage
 
 __all__ = ["Geometry", "Part", "Surfaces", "body_surfaces", "needles_of", "read_vtp", "write_vtp"]
 
@@ -96,6 +97,8 @@ def body_surfaces(frame: BodyFrame) -> dict[Part, Surfaces]:
 
 def needles_of(case: Case, stage: Stage) -> tuple[NeedlePath, ...]:
     """Return the needles of every filling up to a stage, in body coordinates."""
+    from vbsim.augmentation import needle_paths
+
     fills = [step for step in case.steps[: stage.n_steps] if step.kind in ("cement", "injection")]
     return tuple(needle for fill in fills for needle in needle_paths(stage.bare, fill))
 
