@@ -52,7 +52,13 @@ def start(tmp_path):
         with (tmp_path / log).open("w") as stream:
             environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
             process = subprocess.Popen(
-                words, stdout=stream, stderr=stream, env=environment, start_new_session=True
+                words,
+                stdout=stream,
+                stderr=stream,
+                env=environment,
+                start_new_session=True,
+                # What a shell starts in the background is deaf to control-C, and so are its heirs.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         started.append(process)
         return process
