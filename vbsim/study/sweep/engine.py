@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from itertools import zip_longest
 from typing import Any, Protocol
 
@@ -82,6 +83,13 @@ class OnDask:
         ClusterLost
             If the scheduler is gone.
         """
+        try:
+            yield from self._outcomes(jobs)
+        except (OSError, CancelledError) as error:
+            # The scheduler may die between two words of ours as well as between two cases.
+            raise ClusterLost(_LOST) from error
+
+    def _outcomes(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         from distributed import as_completed
 
         waiting = iter(_lanes(jobs, self._n_workers()))
@@ -122,11 +130,10 @@ class OnDask:
             if isinstance(error, KilledWorker):
                 return Outcome(job.digest, Status.LOST, _ADVICE_LOST)
             return Outcome(job.digest, Status.ERROR, f"{type(error).__name__}: {error}")
-        raise ClusterLost(
-            "the scheduler is gone; what is finished is kept: run the same command again"
-        )
+        raise ClusterLost(_LOST)
 
 
+_LOST = "the scheduler is gone; what is finished is kept: run the same command again"
 _ADVICE_LOST = (
     f"its process died {ALLOWED_DEATHS + 1} times, probably for want of memory: run again with "
     "fewer processes (-j), or with a larger mesh.spacing_mm"
