@@ -23,7 +23,7 @@ from vbsim.fracture import Collapse
 from vbsim.materials import Bone
 from vbsim.mesh import VoxelGrid
 from vbsim.specimen import Potting, Specimen
-from vbsim.specimen.deformed import jacobian
+from vbsim.specimen.deformed import inverted_corners, jacobian
 from vbsim.specimen.failure import load_to_failure
 from vbsim.specimen.loading import led, settings
 from vbsim.study.benchmark import Surroundings, write_records
@@ -69,7 +69,7 @@ def strength(spacing_mm: float) -> dict[str, Any]:
         "dof": 3 * int(potted.domain.points_of(solid).sum()),
         "peak_n": float(response.force_n.max()),
         "inverted_centres": int((ratio[solid] <= 0.0).sum()),
-        "inverted_corners": 0,
+        "inverted_corners": inverted_corners(response.displacement_mm, potted),
     }
 
 
