@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -109,6 +110,50 @@ def quality_lines(told: dict[str, object]) -> list[str]:
         edge = f"{-0.0 if k == 0 else k / 10:.1f}" if k else "< 0.1"
         label = edge if k == 0 else f"{k / 10:.1f} .. {(k + 1) / 10:.1f}"
         lines.append(f"  {label:<12}{'#' * round(40 * count / most):<41}{count:>10,}")
+    return lines
+
+
+@app.command()
+def meshes(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of ready-made meshes.")
+    ] = Path("meshes"),
+    remake: Annotated[
+        bool, typer.Option("--remake", help="Make them again, in place of those there.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the ready-made vertebrae of a folder, checked against their digests."""
+    import json
+
+    from vbsim.checks import VbsimError
+    from vbsim.study import readymade
+
+    if remake:
+        readymade.remake(folder, told=lambda entry: typer.echo(f"wrote {entry['file']}", err=True))
+    entries = readymade.listed(folder)
+    whole = [readymade.is_as_listed(entry, folder) for entry in entries]
+    if as_json:
+        told = [{**entry, "as_listed": ok} for entry, ok in zip(entries, whole, strict=True)]
+        typer.echo(json.dumps(told, indent=1))
+    else:
+        for line in mesh_lines(entries, whole):
+            typer.echo(line)
+    if not all(whole):
+        raise VbsimError(f"{folder}: files are missing or are not those of its manifest")
+
+
+def mesh_lines(entries: list[dict[str, Any]], whole: list[bool]) -> list[str]:
+    """Return the table of ready-made meshes, line by line."""
+    head = f"{'file':<30}{'stage':<11}{'cells':>9}{'least scaled Jacobian':>23}{'kB':>7}"
+    lines = [head]
+    for entry, ok in zip(entries, whole, strict=True):
+        cells = entry["cells"]
+        count = cells if isinstance(cells, int) else math.prod(cells)
+        quality = entry.get("least_scaled_jacobian")
+        line = f"{entry['file']:<30}{entry['stage']:<11}{count:>9,}"
+        line += f"{'1' if quality is None else format(quality, '.3f'):>23}"
+        lines.append(line + f"{entry['bytes'] / 1000:>7.0f}" + ("" if ok else "  changed"))
     return lines
 
 
