@@ -35,7 +35,8 @@ def test_the_test_ends_behind_its_peak(potted, response):
     assert response.has_peak
     fallen = response.force_n[-1] < 0.9 * response.force_n.max()
     assert fallen == (response.status is Status.STOPPED)
-    assert max(step.residual for step in response.steps) <= 5e-4
+    # what a strength test asks of its equilibria
+    assert max(step.residual for step in response.steps) <= 1e-3
 
 
 def test_the_first_slope_is_the_linear_stiffness(potted, response):
