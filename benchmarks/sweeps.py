@@ -154,11 +154,15 @@ def measure_overhead(n: int, n_workers: int) -> Overhead:
 
 
 def measure_speedup(file: Path, n_workers: int) -> SpeedUp:
-    """Run a sweep one by one, then on processes, then once more."""
+    """Run a sweep one by one, then on processes, then once more.
+
+    One by one is on one worker: it has one thread and the same way of asking for memory, so that
+    sums agree to the last digit.
+    """
     plan = load_plan(file)
     surroundings = Surroundings()
     with tempfile.TemporaryDirectory() as alone, tempfile.TemporaryDirectory() as both:
-        one_by_one = _command(file, alone, 0)
+        one_by_one = _command(file, alone, 1)
         together = _command(file, both, n_workers)
         again = _command(file, both, n_workers)
         same = [Path(run.folder, "table.csv").read_bytes() for run in (one_by_one, together)]
