@@ -16,9 +16,22 @@ from vbsim.fem.response import Response, Status
 from vbsim.materials.field import StiffnessField, UnitStiffness
 from vbsim.specimen.specimen import Specimen
 
-__all__ = ["Fields", "axial_stress", "body_fraction", "unit_energy"]
+__all__ = ["Fields", "axial_stress", "body_fraction", "require_converged", "unit_energy"]
 
 FloatArray = NDArray[np.float64]
+
+
+def require_converged(name: str, response: Response) -> None:
+    """Refuse to measure a specimen, given by name, whose response has not converged.
+
+    Raises
+    ------
+    InvalidInput
+        Naming specimen, test and why.
+    """
+    status = response.status
+    if status is not Status.CONVERGED:
+        raise InvalidInput(f"{name}, {response.test}: not measured, because {status.value}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +50,7 @@ class Fields:
     response: Response
 
     def __post_init__(self) -> None:
-        status = self.response.status
-        if status is not Status.CONVERGED:
-            raise InvalidInput(
-                f"{self.specimen.name}, {self.response.test}: not measured, because {status.value}"
-            )
+        require_converged(self.specimen.name, self.response)
 
     @cached_property
     def strain(self) -> FloatArray:

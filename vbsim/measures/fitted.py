@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import LinearNDInterpolator
 
 from vbsim.checks import InvalidInput
-from vbsim.fem.response import Response, Status
+from vbsim.fem.response import Response
 from vbsim.fem.statics import strains, stresses
 from vbsim.materials.field import StiffnessField, UnitStiffness
-from vbsim.measures.fields import Fields, unit_energy
+from vbsim.measures.fields import Fields, require_converged, unit_energy
 from vbsim.mesh.mesh import cell_gradients
 from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
 
@@ -41,11 +41,7 @@ class FittedFields:
     response: Response
 
     def __post_init__(self) -> None:
-        status = self.response.status
-        if status is not Status.CONVERGED:
-            raise InvalidInput(
-                f"{self.specimen.name}, {self.response.test}: not measured, because {status.value}"
-            )
+        require_converged(self.specimen.name, self.response)
 
     @cached_property
     def strain(self) -> FloatArray:

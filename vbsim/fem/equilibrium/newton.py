@@ -23,6 +23,7 @@ _MOTIONS = 3
 _LOOSE, _TIGHT = 0.1, 1e-3
 # A line search ends once the slope along the step has fallen to this share (Crisfield 1991).
 _SLOPE = 0.8
+# Trials of one search: its share may fall by ten with each.
 _SEARCHES = 10
 # A cavity of given volume: stiffness such that 1 MPa changes the volume by 1e-4 of itself.
 _STIFF = 1e4
@@ -220,18 +221,18 @@ class Newton:
         """
         motion = self._motion_of(step)[self.by_force]
         slope = inner(out.free, step) + float(out.platen @ motion)
-        share, best = 1.0, None
+        share, found = 1.0, None
         for _ in range(_SEARCHES):
             tried = self._out_of_balance(u + share * step)
             if tried is None:
                 share *= 0.3
                 continue
             now = inner(tried.free, step) + float(tried.platen @ motion)
-            best = share, tried
+            found = share, tried
             if tried.norm < out.norm or abs(now) <= _SLOPE * abs(slope) or slope <= 0.0:
                 break
             share *= min(max(slope / (slope - now), 0.1), 0.7) if now < 0 else 0.5
-        return best
+        return found
 
     def _motion_of(self, step: FloatArray) -> FloatArray:
         """Return the platen motion in a displacement, (3,): 0 where it is prescribed."""
