@@ -1,4 +1,4 @@
-"""A small made-up vertebra that needs no anatomy chapter: a superellipse block with a bowl."""
+"""Bodies that many chapters test with: a made-up block with a bowl, and a coarse L1."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vbsim.anatomy import Vertebra
 from vbsim.anatomy.frame import Anatomy, BodyFrame, Landmarks, PedicleAxis
 from vbsim.materials.bone import Bone
 from vbsim.mesh.voxels import VoxelGrid
@@ -116,3 +117,11 @@ def block_specimen() -> Specimen:
 def make_block_specimen() -> Callable[..., Specimen]:
     """Make such a specimen: ``(spacing_mm, *, tilt_deg, **bone)``."""
     return make_block
+
+
+@pytest.fixture(scope="session")
+def coarse_l1() -> Specimen:
+    """An osteoporotic L1 on 3.5 mm voxels: as coarse as mechanics still makes sense on."""
+    vertebra = Vertebra(level="L1")
+    grid = VoxelGrid.around(vertebra, spacing_mm=3.5)
+    return Specimen.from_bone(vertebra, grid, Bone(vbmd_mg_cm3=65.0))

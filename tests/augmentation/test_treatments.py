@@ -5,25 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vbsim.anatomy import Vertebra
 from vbsim.augmentation import Balloon, CementFill, Curing, Injection, Settling
 from vbsim.checks import InvalidInput
 from vbsim.fem.equilibrium import FREE, Leg, Status, load
 from vbsim.fracture import Cleft, Collapse, Traction, Wedge
-from vbsim.materials.bone import Bone
-from vbsim.mesh.voxels import VoxelGrid
-from vbsim.specimen import Specimen
 from vbsim.specimen.deformed import jacobian
 from vbsim.specimen.loading import settings, under_load
 
-SPACING_MM = 3.5
-
 
 @pytest.fixture(scope="module")
-def intact():
-    vertebra = Vertebra(level="L1")
-    grid = VoxelGrid.around(vertebra, spacing_mm=SPACING_MM)
-    return Specimen.from_bone(vertebra, grid, Bone(vbmd_mg_cm3=65.0))
+def intact(coarse_l1):
+    return coarse_l1
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import pytest
 from small_study import small_case
 
-from vbsim.study import run_case
+from vbsim.study import pipeline, run_case
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +19,17 @@ def results(tmp_path_factory):
 @pytest.fixture(scope="session")
 def result(case, results):
     return run_case(case, results)
+
+
+@pytest.fixture
+def solves(monkeypatch):
+    """Names of the stages that are really solved."""
+    solved = []
+    original = pipeline.solve_modes
+
+    def counted(body, **options):
+        solved.append(body.name)
+        return original(body, **options)
+
+    monkeypatch.setattr(pipeline, "solve_modes", counted)
+    return solved

@@ -15,20 +15,6 @@ from vbsim.study.run import compute
 STAGES = ["intact", "fractured", "augmented"]
 
 
-@pytest.fixture
-def solves(monkeypatch):
-    """Names of the stages that are really solved."""
-    solved = []
-    original = pipeline.solve_modes
-
-    def counted(body, **options):
-        solved.append(body.name)
-        return original(body, **options)
-
-    monkeypatch.setattr(pipeline, "solve_modes", counted)
-    return solved
-
-
 def test_the_folder_holds_what_was_promised(result):
     found = {str(path.relative_to(result.folder)) for path in result.folder.rglob("*.*")}
     assert found == {

@@ -66,20 +66,10 @@ def voxels(
 
 
 def _table(record: Record) -> Table:
-    from rich.table import Table
+    from vbsim.cli.tables import facts
 
-    table = Table(
-        title=f"{record.structure}, {record.threads} thread(s), {record.machine}",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        title_style="italic",
-        show_header=False,
-    )
-    table.add_column("", no_wrap=True)
-    table.add_column("", justify="right")
-    table.add_column("unit", style="dim", no_wrap=True)
-    for label, value, unit in (
+    title = f"{record.structure}, {record.threads} thread(s), {record.machine}"
+    lines = (
         ("Degrees of freedom", f"{record.dof:,}", ""),
         ("Voxels with material", f"{record.n_cells:,}", ""),
         ("Reaction", f"{record.reaction_n:,.6g}", "N"),
@@ -92,6 +82,5 @@ def _table(record: Record) -> Table:
         ("Peak memory of the process", f"{record.peak_bytes / 1e6:,.0f}", "MB"),
         ("Memory per degree of freedom", f"{record.bytes_per_dof:.0f}", "bytes"),
         ("Processors that others kept busy meanwhile", f"{record.load:.1f}", ""),
-    ):
-        table.add_row(label, value, unit)
-    return table
+    )
+    return facts(title, lines)

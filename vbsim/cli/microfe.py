@@ -146,22 +146,13 @@ def _voxel_size(text: str | None) -> tuple[float, float, float] | None:
 
 
 def _table(solution: ImageSolution) -> Table:
-    from rich.table import Table
+    from vbsim.cli.tables import facts
 
     test, work = solution.test, solution.work
-    table = Table(
-        title=f"Along {test.axis}, bottom {test.bottom}, top {test.top}, Poisson's ratio "
-        f"{test.poisson:g}",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        title_style="italic",
-        show_header=False,
+    title = (
+        f"Along {test.axis}, bottom {test.bottom}, top {test.top}, Poisson's ratio {test.poisson:g}"
     )
-    table.add_column("", no_wrap=True)
-    table.add_column("", justify="right")
-    table.add_column("unit", style="dim", no_wrap=True)
-    for label, value, unit in (
+    lines = (
         ("Reaction (> 0 in compression)", f"{solution.reaction_n:,.6g}", "N"),
         ("Displacement of the upper end", f"{solution.displacement_mm:.6g}", "mm"),
         ("Stiffness", f"{solution.stiffness_n_per_mm:,.6g}", "N/mm"),
@@ -178,6 +169,5 @@ def _table(solution: ImageSolution) -> Table:
         ("Processor time", f"{work.cpu_s:.2f}", "s"),
         ("Time", f"{work.wall_s:.2f}", "s"),
         ("Peak memory of the process", f"{work.peak_bytes / 1e6:,.0f}", "MB"),
-    ):
-        table.add_row(label, value, unit)
-    return table
+    )
+    return facts(title, lines)

@@ -94,12 +94,11 @@ def optimise(
 
 
 def _show_volumes(trials: Trials, found: list[LeastVolume], of: str, restore: float) -> None:
-    from rich.table import Table
-
     from vbsim.cli.screen import out
+    from vbsim.cli.tables import plain_table
 
     title = f"{trials.case.name}: least volume that restores {restore:g} % of intact {of}"
-    grid = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="italic")
+    grid = plain_table(title)
     grid.add_column("distribution")
     for name in ("volume, ml", "of body, %", "restored, %", "at most, ml", "solves"):
         grid.add_column(name, justify="right")

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from rich.table import Table as Grid
 
 from vbsim.checks import InvalidInput, VbsimError
 from vbsim.cli.screen import out
+from vbsim.cli.tables import plain_table
 from vbsim.study.sweep import read_table
 from vbsim.study.sweep.effects import findings, measures_of, tornado
 from vbsim.study.sweep.indices import indices
@@ -82,7 +82,7 @@ def show_tornado(
         f"{found.column}, {found.stage}, {found.test}: {len(found.values)} cases, "
         f"{found.n_missing} missing; additive effects explain {100 * explained:.0f} %"
     )
-    grid = Grid(box=None, pad_edge=False, title=title, title_justify="left", title_style="italic")
+    grid = plain_table(title)
     for name in ("parameter", "from", "to"):
         grid.add_column(name)
     for name in ("low", "high", "difference"):

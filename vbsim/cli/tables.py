@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
@@ -10,11 +10,33 @@ from vbsim.study import Row
 from vbsim.study.forecast import Forecast
 from vbsim.study.wording import SHAPE, Sheet, sheets, shown_lines
 
-__all__ = ["study_tables", "forecast_table"]
-
+__all__ = ["plain_table", "facts", "study_tables", "forecast_table"]
 
 _LABEL_WIDTH = (24, 48)
 _UNIT_WIDTH = 11
+
+
+def plain_table(title: str, *, heads: bool = True) -> Table:
+    """Return an empty table without lines, as all tables of the commands look."""
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="italic",
+        box=None,
+        pad_edge=False,
+        show_header=heads,
+    )
+
+
+def facts(title: str, lines: Iterable[tuple[str, str, str]]) -> Table:
+    """Return a table of label, value and unit without heads."""
+    table = plain_table(title, heads=False)
+    table.add_column("", no_wrap=True)
+    table.add_column("", justify="right")
+    table.add_column("unit", style="dim", no_wrap=True)
+    for line in lines:
+        table.add_row(*line)
+    return table
 
 
 def study_tables(rows: Sequence[Row]) -> list[Table]:
@@ -34,9 +56,7 @@ def forecast_table(found: Forecast) -> Table:
 
 
 def _table(sheet: Sheet) -> Table:
-    table = Table(
-        title=sheet.title, title_justify="left", box=None, pad_edge=False, title_style="italic"
-    )
+    table = plain_table(sheet.title)
     # On a narrow terminal the words wrap, never the numbers or their heads.
     table.add_column("", min_width=_LABEL_WIDTH[0], max_width=_LABEL_WIDTH[1])
     for stage in sheet.stages:

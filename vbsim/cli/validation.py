@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from vbsim.cli.tables import plain_table
 from vbsim.study.validation import Verdict
 
 __all__ = ["show"]
@@ -36,7 +37,7 @@ def _counted(verdicts: Sequence[Verdict]) -> str:
 
 
 def _table(verdicts: Sequence[Verdict], title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="italic")
+    table = plain_table(title)
     table.add_column("id", no_wrap=True)
     table.add_column("quantity")
     for name in ("computed", "published", "band"):

@@ -52,10 +52,15 @@ def listed(folder: Path) -> list[Entry]:
         If there is none, or it is no list of files.
     """
     path = folder / MANIFEST
+    if not path.is_file():
+        raise InvalidInput(
+            f"{folder}: no folder of ready-made meshes, it holds no {MANIFEST}; "
+            "vbsim meshes FOLDER --remake makes one"
+        )
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path}: {error}; not a folder of ready-made meshes") from None
+        raise InvalidInput(f"{path}: must list files with their sha256: {error}") from None
     if not (isinstance(entries, list) and all("sha256" in entry for entry in entries)):
         raise InvalidInput(f"{path}: must list files with their sha256")
     return entries

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from vbsim.study.failures import write_history, write_steps
 from vbsim.study.fields import stage_fields, write_vti
 from vbsim.study.geometry import needles_of, write_vtp
 from vbsim.study.hexa import fitted_mesh
+from vbsim.study.logs import logged_to
 from vbsim.study.pipeline import (
     Progress,
     Stage,
@@ -138,7 +138,7 @@ def run_case(
     def is_whole(place: Path) -> bool:
         return load_result(place, case.digest) is not None
 
-    with written_aside(folder, is_whole=is_whole) as aside, _logged_to(aside / "run.log"):
+    with written_aside(folder, is_whole=is_whole) as aside, logged_to(aside / "run.log", log):
         log.info("%s, digest %s", case.name, case.digest[:12])
         store = StageStore(results / STAGES)
         found = compute(case, store=store, progress=partial(_scaled, progress))
@@ -284,19 +284,3 @@ def _tell(stage: Stage) -> dict[str, Any]:
         },
         "status": {t: r.status.value for t, r in stage.failures.items()},
     }
-
-
-@contextmanager
-def _logged_to(path: Path) -> Iterator[None]:
-    """Write the study's log into a file, whatever else listens to it."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    level = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-        log.removeHandler(handler)
-        handler.close()

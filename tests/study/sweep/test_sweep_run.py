@@ -11,7 +11,7 @@ from small_sweep import Here, content, plan, run
 
 from vbsim.checks import NotConverged, VbsimError
 from vbsim.cli import main
-from vbsim.study import pipeline, read_case, run_case
+from vbsim.study import read_case, run_case
 from vbsim.study.sweep import ledger as ledgers
 from vbsim.study.sweep import read_table, run_sweep, sweep_folder, worker
 from vbsim.study.sweep.ledger import Ledger
@@ -19,20 +19,6 @@ from vbsim.study.sweep.outcome import Outcome, Status
 from vbsim.study.toml import to_toml
 
 FEW = {"grid": {"steps[1].volume_ml": [2.0, 4.0, 6.0]}}
-
-
-@pytest.fixture
-def solves(monkeypatch):
-    """Names of the stages that are really solved."""
-    solved = []
-    original = pipeline.solve_modes
-
-    def counted(body, **options):
-        solved.append(body.name)
-        return original(body, **options)
-
-    monkeypatch.setattr(pipeline, "solve_modes", counted)
-    return solved
 
 
 def test_a_stage_that_cases_share_is_solved_once(tmp_path, solves):

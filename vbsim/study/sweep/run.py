@@ -7,7 +7,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from vbsim import data
 from vbsim.checks import InvalidInput, VbsimError
 from vbsim.study import provenance
+from vbsim.study.logs import logged_to
 from vbsim.study.results import STAGES, file_written_aside, slug
 from vbsim.study.sweep.engine import Engine, InProcess
 from vbsim.study.sweep.ledger import Ledger
@@ -197,7 +198,7 @@ def run_sweep(
     n_before = len(plan.cases) - before[PENDING]
     state = State(len(plan.cases), n_before, len(left))
     state.n_failed = n_before - before["done"]
-    with _logged_to(folder / LOG):
+    with logged_to(folder / LOG, log, must_succeed=False):
         log.info("%s: %d cases, %d left", plan.name, len(plan.cases), len(left))
         if n_taken:
             log.info("%d cases taken over from an earlier version of this sweep", n_taken)
@@ -372,20 +373,3 @@ def _is_final(status: str | None, retry: bool) -> bool:
     if status is None:
         return False
     return status == "done" or (Status(status).is_final and not retry)
-
-
-@contextmanager
-def _logged_to(path: Path) -> Iterator[None]:
-    """Append the log of the sweep to a file; a full disk is no reason to stop."""
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    handler.handleError = lambda record: None  # type: ignore[method-assign]
-    level = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-        log.removeHandler(handler)
-        handler.close()
