@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vbsim.checks import require
 from vbsim.kernels import assembly, blocks
-from vbsim.kernels.stiffness import Tables
+from vbsim.kernels.stiffness import POINTS, Tables
 from vbsim.mesh.elements import Element
 from vbsim.mesh.mesh import Mesh
 
@@ -78,8 +78,11 @@ class Pattern:
         n_blocks = int(self.start[-1])
         number = np.int32 if n_blocks < 2**31 else np.int64
         self.column = np.empty(n_blocks, np.int32)
-        self.place = np.empty((*cells.shape, cells.shape[1]), number)
+        n_cells, n_nodes = cells.shape
+        self.place = np.empty((n_cells, n_nodes * (n_nodes + 1) // 2), number)
         assembly.connect(cells, first, member, self.start, self.column, self.place)
+        self.mirror = np.empty(n_blocks, number)
+        assembly.face(self.start, self.column, self.mirror)
 
     @property
     def n_points(self) -> int:
@@ -175,22 +178,23 @@ def assemble(
         into.values[...] = 0.0
     tables = reference_tables(element)
     fixed = (mesh.cells, mesh.points, tables, np.ascontiguousarray(constants, dtype=np.float64))
-    target = into
-    target.rows.run(
-        lambda part: assembly.assemble(*fixed, target.pattern.place, part, target.values)
-    )
+    target, pattern = into, into.pattern
+    target.rows.run(lambda part: assembly.assemble(*fixed, pattern.place, part, target.values))
+    sides = (pattern.start, pattern.column, pattern.mirror)
+    target.rows.run(lambda part: assembly.reflect(*sides, part, target.values))
     return target
 
 
 def reference_tables(element: Element) -> Tables:
     """Return the tables of an element for the kernels.
 
-    The gradients of incompatible modes ``1 - xi_k^2`` follow those of the nodes; an odd number of
-    quadrature points is made even by one that weighs nothing.
+    The gradients of incompatible modes ``1 - xi_k^2`` follow those of the nodes; quadrature
+    points that weigh nothing make their number a multiple of what the kernel sums at once.
     """
     points, weights = element.rule
-    if len(weights) % 2:
-        points, weights = np.concatenate([points, points[-1:]]), np.append(weights, 0.0)
+    more = -len(weights) % POINTS
+    points = np.concatenate([points, np.repeat(points[-1:], more, axis=0)])
+    weights = np.append(weights, np.zeros(more))
     slopes = np.moveaxis(element.values(points)[1], 1, 2)
     modes = np.zeros((len(points), 3, element.n_modes))
     for k in range(element.n_modes):

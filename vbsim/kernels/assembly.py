@@ -2,9 +2,10 @@
 
 A matrix holds 3 x 3 blocks, one for each pair of points that share a cell, in rows
 (``start, column, values``). `connect` lays the pattern out and notes for every cell where its
-blocks lie; after that a matrix for new moduli is one pass over the cells. Rows are shared out among
-callers: each computes the cells that touch its rows, so that sums run in the order of the cells
-whatever the number of callers.
+blocks lie; after that a matrix for new moduli is one pass over the cells, which fills the blocks on
+and above the diagonal, and one over the rows, which copies them below (`reflect`). Rows are shared
+out among callers: each computes the cells that touch its rows, so that sums run in the order of the
+cells whatever the number of callers.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from vbsim.kernels import kernel
 from vbsim.kernels.stiffness import LANES, contract, make_room, moments
 
-__all__ = ["assemble", "connect", "count_blocks", "gather_cells"]
+__all__ = ["assemble", "connect", "count_blocks", "face", "gather_cells", "reflect"]
 
 
 @kernel
@@ -72,8 +73,9 @@ def connect(cells, first, member, start, column, place):
         See `gather_cells` and `count_blocks`.
     column : (n_blocks,) int32
         Receives the columns.
-    place : (n_cells, n_nodes, n_nodes) int32 or int64
-        Receives the number of the block of each pair of nodes.
+    place : (n_cells, n_pairs) int32 or int64
+        Receives, for each pair of nodes a <= b, the number of their block on or above the
+        diagonal: that of (a, b), or, as ``-1 - number``, that of (b, a) where b is the lower point.
     """
     n_points, n_nodes = len(first) - 1, cells.shape[1]
     at = np.full(n_points, -1, start.dtype)
@@ -97,15 +99,51 @@ def connect(cells, first, member, start, column, place):
             at[column[k]] = k
         for k in range(first[p], first[p + 1]):
             c = member[k]
+            pair = 0
             for a in range(n_nodes):
-                if cells[c, a] == p:
-                    for b in range(n_nodes):
-                        place[c, a, b] = at[cells[c, b]]
+                for b in range(a, n_nodes):
+                    lower, upper = cells[c, a], cells[c, b]
+                    if lower == p and upper >= p:
+                        place[c, pair] = at[upper]
+                    elif upper == p and lower > p:
+                        place[c, pair] = -1 - at[lower]
+                    pair += 1
+
+
+@kernel
+def face(start, column, mirror):
+    """Find the block that faces each block across the diagonal, itself on it.
+
+    Rows and columns rise, so that the blocks below the diagonal of a row are met in their order.
+    """
+    reached = start[:-1].copy()
+    for p in range(len(start) - 1):
+        for k in range(start[p], start[p + 1]):
+            q = column[k]
+            if q == p:
+                mirror[k] = k
+            elif q > p:
+                mirror[k] = reached[q]
+                mirror[reached[q]] = k
+                reached[q] += 1
+
+
+@kernel
+def reflect(start, column, mirror, rows, values):
+    """Copy the blocks above the diagonal to those below it in some rows, transposed."""
+    for p in range(rows[0], rows[1]):
+        k = start[p]
+        while column[k] < p:
+            own, other = values[k], values[mirror[k]]
+            for i in range(3):
+                for j in range(3):
+                    own[i, j] = other[j, i]
+            k += 1
 
 
 @kernel
 def assemble(cells, points, tables, constants, place, rows, values):
-    """Add the stiffness of every cell to the blocks of some rows.
+    """Add the stiffness of every cell to the blocks of some rows on and above the diagonal.
 
     Parameters
     ----------
@@ -117,8 +155,8 @@ def assemble(cells, points, tables, constants, place, rows, values):
         The reference element.
     constants : (n_cells, 9) or (n_cells, 36) float
         ``c11 c22 c33 c12 c13 c23 c44 c55 c66`` or the elastic matrix, row by row.
-    place : (n_cells, n, n) int
-        Blocks of each cell.
+    place : (n_cells, n_pairs) int
+        Blocks of each cell, as `connect` leaves them.
     rows : (2,) int
         First and last + 1 point whose rows are filled.
     values : (n_blocks, 3, 3) float
@@ -141,33 +179,35 @@ def assemble(cells, points, tables, constants, place, rows, values):
                 cell = batch[min(lane, filled - 1)]  # lanes left over repeat the last cell
                 for a in range(n):
                     for i in range(3):
-                        room.x[i, a, lane] = points[cells[cell, a], i]
+                        room.x[a, i * LANES + lane] = points[cells[cell, a], i]
                 for k in range(n_constants):
-                    room.c[k, lane] = constants[cell, k]
+                    room.c[k * LANES + lane] = constants[cell, k]
             moments(tables, room)
             contract(room, n, m, n_constants == 36)
-            for lane in range(filled):
-                cell = batch[lane]
-                _scatter(room.K, lane, cells[cell], m, place[cell], rows, values)
+            _scatter(room.K, batch[:filled], cells, m, place, rows, values)
             filled = 0
 
 
 @kernel
-def _scatter(K, lane, cell, m, place, rows, values):
-    """Add one cell's stiffness to the blocks of its rows."""
-    n = len(cell)
+def _scatter(K, batch, cells, m, place, rows, values):
+    """Add the stiffness of some cells to the blocks of their rows, pair by pair."""
+    n = cells.shape[1]
+    pair = 0
     for a in range(n):
-        mine = rows[0] <= cell[a] < rows[1]
         first = a * m - a * (a - 1) // 2 - a
         for b in range(a, n):
             own = K[first + b]
-            if mine:
-                block = values[place[a, b]]
-                for i in range(3):
-                    for j in range(3):
-                        block[i, j] += own[i, j, lane]
-            if b > a and rows[0] <= cell[b] < rows[1]:
-                block = values[place[b, a]]
-                for i in range(3):
-                    for j in range(3):
-                        block[j, i] += own[i, j, lane]
+            for lane in range(len(batch)):
+                c = batch[lane]
+                if rows[0] <= min(cells[c, a], cells[c, b]) < rows[1]:
+                    at = place[c, pair]
+                    block = values[max(at, -1 - at)]
+                    if at >= 0:
+                        for i in range(3):
+                            for j in range(3):
+                                block[i, j] += own[(3 * i + j) * LANES + lane]
+                    else:
+                        for i in range(3):
+                            for j in range(3):
+                                block[j, i] += own[(3 * i + j) * LANES + lane]
+            pair += 1
