@@ -2,8 +2,8 @@
 
 For shape functions a <= b the pair number k counts (0, 0), (0, 1) ... (1, 1), (1, 2) ...; the block
 of a pair couples component i of a with component j of b, at place 3 i + j. Rows of every array hold
-their numbers one behind the other, each in `LANES` neighbouring places, one a cell: loops over lanes
-then read and write at fixed distances within few rows, which is what a compiler turns into vectors.
+their numbers one behind the other, each in `LANES` neighbouring places, one a cell: loops over
+lanes then read and write at fixed distances within few rows, which compilers turn into vectors.
 
 Moduli are constant in a cell, so that its stiffness is a contraction of moments that know the shape
 alone: ``G_ij(a, b) = sum over quadrature points of w d_i N_a d_j N_b``.
@@ -323,10 +323,11 @@ def _condense(room, n, m):
     for row in range(q):
         s, i = row // 3, row % 3
         for b in range(n):
-            own = K[_pair(b, n + s, m)]
+            own = K[_pair(b, n + s, m), i * LANES :]
             out = V[b, row // POINTS, (row % POINTS) * _ROW :]
             for j in range(3):
-                out[j * LANES : (j + 1) * LANES] = own[(3 * j + i) * LANES : (3 * j + i + 1) * LANES]
+                for lane in range(LANES):
+                    out[j * LANES + lane] = own[3 * j * LANES + lane]
         for column in range(row + 1):
             at = (3 * (column % 3) + i) * LANES
             S[row, column] = K[_pair(n + column // 3, n + s, m), at : at + LANES]
