@@ -21,7 +21,7 @@ from vbsim.mesh.elements import Element
 from vbsim.mesh.hexa.sweep import Sweep
 from vbsim.mesh.mesh import Mesh
 
-__all__ = ["MeshedSolid", "MeshProblem", "solve_mesh_modes"]
+__all__ = ["MeshedSolid", "MeshProblem", "preconditioner_of", "solve_mesh_modes"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -71,7 +71,7 @@ class MeshProblem:
     def __init__(self, body: MeshedSolid, lateral: str, threads: int | None = None) -> None:
         require(body.ends is not None, "ends", None, "two platen node sets; fit caps first")
         assert body.ends is not None
-        self._lateral = lateral
+        self.lateral = lateral
         self._ends = (np.asarray(body.ends.lower), np.asarray(body.ends.upper))
         self._pivot_mm = body.ends.pivot_mm
         self._points = body.domain.points
@@ -81,15 +81,15 @@ class MeshProblem:
             body.domain, body.element, self.constants, rows=Rows(body.domain.n_points, threads)
         )
         self.free = self._free()
-        self._precondition: Preconditioner = self._preconditioner(body)
+        self._precondition = preconditioner_of(body, self.matrix, self.constants, self.free)
 
     def _free(self) -> BoolArray:
         free = np.ones((len(self._points), 3), bool)
         for points, name in zip(self._ends, ("lower_held", "upper_held"), strict=True):
             free[points, 2] = False
-            if self._lateral in ("held", name):
+            if self.lateral in ("held", name):
                 free[points, :2] = False
-        if self._lateral == "sliding":
+        if self.lateral == "sliding":
             # Three components hold the sideways rigid motion and feel no force. The first points of
             # a plane are a line of the plan, whose ends lie on every coarser grid.
             first, second = self._ends[0][0], self._pair()
@@ -104,24 +104,6 @@ class MeshProblem:
             return int(lower[self._swept.plan.side])
         apart = np.abs(self._points[lower] - self._points[lower[0]])
         return int(lower[np.argmax(apart[:, 0] - apart[:, 1])])
-
-    def _preconditioner(self, body: MeshedSolid) -> Preconditioner:
-        if len(self._points) <= _DIRECT_POINTS:
-            return self._factorised()
-        if self._swept is not None:
-            return SweptMultigrid(self._swept, body.element, self.constants, self.matrix, self.free)
-        return smoothed_aggregation(self.matrix, self._points, self.free)
-
-    def _factorised(self) -> Preconditioner:
-        chosen = np.flatnonzero(self.free.ravel())
-        factors = Factorisation(self.matrix.to_scipy().tocsr()[chosen][:, chosen])
-
-        def solve(r: FloatArray) -> FloatArray:
-            z = np.zeros(r.size)
-            z[chosen] = factors.solve(r.ravel()[chosen])
-            return z.reshape(r.shape)
-
-        return solve
 
     # Solving -------------------------------------------------------------------------------------
 
@@ -202,12 +184,12 @@ class MeshProblem:
             reactions[j] = self._resultants(force)
             for i in range(len(fields)):
                 stiffness[i, j] = force[upper, 2] @ self.descent(i)[upper]
-            if self._lateral == "sliding":
+            if self.lateral == "sliding":
                 self._remove_drift(field)
             displacement[j] = field.T
         stiffness = 0.5 * (stiffness + stiffness.T)
         return PlatenModes(
-            frozen(displacement), frozen(stiffness), frozen(reactions), self._lateral, report
+            frozen(displacement), frozen(stiffness), frozen(reactions), self.lateral, report
         )
 
     def _resultants(self, force: FloatArray) -> FloatArray:
@@ -227,6 +209,43 @@ class MeshProblem:
         spin = float((x @ v - y @ u) / (x @ x + y @ y))
         u += spin * y - u.mean()
         v -= spin * x + v.mean()
+
+
+def preconditioner_of(
+    body: MeshedSolid, matrix: BlockMatrix, constants: FloatArray, free: BoolArray
+) -> Preconditioner:
+    """Return what fits the size and the form of a mesh.
+
+    Factors of small matrices, geometric multigrid of sweeps, smoothed aggregation of others.
+
+    Parameters
+    ----------
+    body : MeshedSolid
+        Mesh, element, and how it is swept.
+    matrix : BlockMatrix
+        Its stiffness or a tangent.
+    constants : (n_cells, 9) float, MPa
+        Elastic constants from which coarser grids take theirs.
+    free : (n_points, 3) bool
+        Components that are not held.
+    """
+    if len(free) <= _DIRECT_POINTS:
+        return _factorised(matrix, free)
+    if body.sweep is not None:
+        return SweptMultigrid(body.sweep, body.element, constants, matrix, free)
+    return smoothed_aggregation(matrix, body.domain.points, free)
+
+
+def _factorised(matrix: BlockMatrix, free: BoolArray) -> Preconditioner:
+    chosen = np.flatnonzero(free.ravel())
+    factors = Factorisation(matrix.to_scipy().tocsr()[chosen][:, chosen])
+
+    def solve(r: FloatArray) -> FloatArray:
+        z = np.zeros(r.size)
+        z[chosen] = factors.solve(r.ravel()[chosen])
+        return z.reshape(r.shape)
+
+    return solve
 
 
 def solve_mesh_modes(

@@ -4,8 +4,8 @@ A matrix holds 3 x 3 blocks, one for each pair of points that share a cell, in r
 (``start, column, values``). `connect` lays the pattern out and notes for every cell where its
 blocks lie; after that a matrix for new moduli is one pass over the cells, which fills the blocks on
 and above the diagonal, and one over the rows, which copies them below (`reflect`). Rows are shared
-out among callers: each computes the cells that touch its rows, so that sums run in the order of the
-cells whatever the number of callers.
+out among callers: each computes the cells that touch its rows, in groups by their number, so that
+sums keep their order whatever the number of callers.
 """
 
 from __future__ import annotations
@@ -165,31 +165,29 @@ def assemble(cells, points, tables, constants, place, rows, values):
     n_cells, n = cells.shape
     n_constants, m = constants.shape[1], tables.slopes.shape[2]
     room = make_room(n, m, len(tables.weights))
-    batch = np.zeros(LANES, np.int64)
-    filled = 0
-    for c in range(n_cells):
+    # Cells go together by their number, whoever computes them: so that sums keep their order.
+    for first in range(0, n_cells, LANES):
+        last = min(first + LANES, n_cells)
         touches = False
-        for a in range(n):
-            touches |= rows[0] <= cells[c, a] < rows[1]
-        if touches:
-            batch[filled] = c
-            filled += 1
-        if filled == LANES or (filled > 0 and c == n_cells - 1):
-            for lane in range(LANES):
-                cell = batch[min(lane, filled - 1)]  # lanes left over repeat the last cell
-                for a in range(n):
-                    for i in range(3):
-                        room.x[a, i * LANES + lane] = points[cells[cell, a], i]
-                for k in range(n_constants):
-                    room.c[k * LANES + lane] = constants[cell, k]
-            moments(tables, room)
-            contract(room, n, m, n_constants == 36)
-            _scatter(room.K, batch[:filled], cells, m, place, rows, values)
-            filled = 0
+        for c in range(first, last):
+            for a in range(n):
+                touches |= rows[0] <= cells[c, a] < rows[1]
+        if not touches:
+            continue
+        for lane in range(LANES):
+            c = min(first + lane, last - 1)  # lanes left over repeat the last cell
+            for a in range(n):
+                for i in range(3):
+                    room.x[a, i * LANES + lane] = points[cells[c, a], i]
+            for k in range(n_constants):
+                room.c[k * LANES + lane] = constants[c, k]
+        moments(tables, room)
+        contract(room, n, m, n_constants == 36)
+        _scatter(room.K, m, cells[first:last], place[first:last], rows, values)
 
 
 @kernel
-def _scatter(K, batch, cells, m, place, rows, values):
+def _scatter(K, m, cells, place, rows, values):
     """Add the stiffness of some cells to the blocks of their rows, pair by pair."""
     n = cells.shape[1]
     pair = 0
@@ -197,10 +195,9 @@ def _scatter(K, batch, cells, m, place, rows, values):
         first = a * m - a * (a - 1) // 2 - a
         for b in range(a, n):
             own = K[first + b]
-            for lane in range(len(batch)):
-                c = batch[lane]
-                if rows[0] <= min(cells[c, a], cells[c, b]) < rows[1]:
-                    at = place[c, pair]
+            for lane in range(len(cells)):
+                if rows[0] <= min(cells[lane, a], cells[lane, b]) < rows[1]:
+                    at = place[lane, pair]
                     block = values[max(at, -1 - at)]
                     if at >= 0:
                         for i in range(3):

@@ -18,7 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.checks import require
+from vbsim.fem.equilibrium.averaging import Averaging
+from vbsim.fem.equilibrium.gathered import gathered
 from vbsim.fem.equilibrium.state import BodyState
+from vbsim.fem.krylov import ConjugateGradients
 from vbsim.fem.layout import Layout, Team
 from vbsim.fem.multigrid import Multigrid, Plan
 from vbsim.fem.operators import VoxelOperator
@@ -105,22 +108,7 @@ class InelasticBody:
         self._active = np.flatnonzero(chosen)  # compact cell of each active cell
         self.active_cells = self._cells[self._active]
         self.runs = _part_of(self.layout.cells, chosen)
-        self.entries = np.flatnonzero(np.isin(made.cell, self.active_cells))
-        counts = np.searchsorted(made.cell[self.entries], self.active_cells)
-        births = np.zeros((len(made.births), 10))
-        if len(births):
-            gradients = made.births.reshape(-1, 3, 3)
-            births[:, :9] = np.linalg.inv(gradients).reshape(-1, 9)
-            births[:, 9] = np.linalg.det(gradients)
-        self.active = inelastic.Active(
-            np.append(counts, len(self.entries)).astype(np.int64),
-            made.law[self.entries],
-            made.weight[self.entries],
-            np.ascontiguousarray(made.params[self.entries]),
-            made.birth[self.entries],
-            births,
-            share[self.active_cells],
-        )
+        self.entries, self.active = gathered(made, self.active_cells, share)
         self.has_cavity = bool(share.any())
         self.rows = np.zeros((len(self.entries), max(made.n_state, slots.OWN)))
         self.new = self.rows.copy()
@@ -243,6 +231,34 @@ class InelasticBody:
             team=self.team,
             mixtures=elastic.mixtures,
         )
+
+    # What a path asks ----------------------------------------------------------------------------
+
+    def platen_fields(self) -> FloatArray:
+        """Return the covariant displacement of the platen's points in its motions, (3, 3, N)."""
+        upper = self.problem.ends[1]
+        fields = np.zeros((3, *self.free.shape))
+        for motion, field in enumerate(fields):
+            field[2, upper] = self.problem.descent(motion, upper) * self.spacing_mm[2]
+        return fields
+
+    def following_fields(self, tolerance: float, limit: int) -> FloatArray:
+        """Return the platen's motions with the elastic body following, (3, 3, N)."""
+        solver = ConjugateGradients(self.problem.operator, self.problem.multigrid)
+        solve = self.problem.solve
+        fields = [solve(solver, m, tolerance=tolerance, limit=limit)[0] for m in range(3)]
+        return np.array(fields)
+
+    def averaging(self, length_mm: float) -> Averaging:
+        """Return the mean of a value of the active constituents over their neighbourhood."""
+        made, entries = self.constituents, self.entries
+        h_x, h_y, h_z = (length_mm / h for h in self.spacing_mm)
+        parts = (made.cell[entries], made.part[entries], made.weight[entries])
+        return Averaging(*parts, self.grid_shape, (h_z, h_y, h_x))
+
+    def displacement_mm(self, u: FloatArray) -> FloatArray:
+        """Return the displacement of every point of the grid, (3, n_z + 1, n_y + 1, n_x + 1)."""
+        return self.spread(u / self.spacing_mm[:, None])
 
     # State ---------------------------------------------------------------------------------------
 

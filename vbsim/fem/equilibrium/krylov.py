@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.fem.equilibrium.body import InelasticBody
-from vbsim.fem.multigrid import Multigrid
+from vbsim.fem.equilibrium.mesh_body import InelasticMesh
 
 __all__ = ["Extended", "Search", "conjugate_gradients", "inner", "platen_sums"]
 
@@ -24,8 +25,8 @@ class Extended(NamedTuple):
 
     Attributes
     ----------
-    multigrid : Multigrid
-        Cycle on the free points.
+    multigrid : callable
+        Cycle on the free points, or another preconditioner of them.
     platen : (m, 3, N) float
         Covariant displacement of the platen points in each free motion, 0 elsewhere.
     fields : (m, 3, N) float
@@ -34,7 +35,7 @@ class Extended(NamedTuple):
         Inverse of the stiffness of those fields.
     """
 
-    multigrid: Multigrid
+    multigrid: Callable[[FloatArray], Array]
     platen: FloatArray
     fields: FloatArray
     inverse: FloatArray
@@ -79,7 +80,7 @@ def platen_sums(platen: FloatArray, force: FloatArray) -> FloatArray:
 
 
 def conjugate_gradients(
-    body: InelasticBody,
+    body: InelasticBody | InelasticMesh,
     precondition: Extended,
     r: FloatArray,
     platen_force: FloatArray,
@@ -92,7 +93,7 @@ def conjugate_gradients(
 
     Parameters
     ----------
-    body : InelasticBody
+    body : InelasticBody or InelasticMesh
         Gives the product.
     precondition : Extended
         Preconditioner.

@@ -14,19 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.checks import require
-from vbsim.fem.equilibrium.averaging import Averaging
 from vbsim.fem.equilibrium.body import InelasticBody
 from vbsim.fem.equilibrium.checkpoint import Checkpoint, Progressed
 from vbsim.fem.equilibrium.controls import Control, Controlled, Leg, Status, Step
 from vbsim.fem.equilibrium.krylov import inner, platen_sums
+from vbsim.fem.equilibrium.mesh_body import InelasticMesh
 from vbsim.fem.equilibrium.newton import EquilibriumSettings, Found, Newton, Point, Task
 from vbsim.fem.equilibrium.state import BodyState
-from vbsim.fem.krylov import ConjugateGradients
 from vbsim.fem.layout import Team
 from vbsim.fem.loads import Lateral
+from vbsim.fem.meshed import MeshedSolid
 from vbsim.fem.problem import Solid
 from vbsim.kernels.constitutive import slots
 from vbsim.materials.constituents import Constituents
+from vbsim.mesh.mesh import Mesh
 
 __all__ = ["Equilibrium", "EquilibriumSettings"]
 
@@ -51,8 +52,9 @@ class Equilibrium:
 
     Parameters
     ----------
-    body : Solid
-        ``domain``, ``materials`` (linear stiffness) and ``ends``: a potted specimen or a block.
+    body : Solid or MeshedSolid
+        ``domain``, ``materials`` (linear stiffness) and ``ends``: a potted specimen or a block; on
+        a mesh of hexahedra also ``element`` and ``sweep``.
     constituents : Constituents
         What its voxels are made of.
     lateral : {"held", "sliding", "lower_held", "upper_held"}
@@ -84,7 +86,7 @@ class Equilibrium:
 
     def __init__(
         self,
-        body: Solid,
+        body: Solid | MeshedSolid,
         constituents: Constituents,
         *,
         lateral: Lateral = "held",
@@ -94,28 +96,19 @@ class Equilibrium:
         settings: EquilibriumSettings | None = None,
     ) -> None:
         self.settings = settings or EquilibriumSettings()
-        team = Team(self.settings.threads)
-        self.body = InelasticBody(body, constituents, lateral, team, cavity=cavity)
+        self.body = _body(body, constituents, lateral, cavity, self.settings.threads)
         self.history: list[Step] = []
-        self._platen = self._platen_fields(load_line_mm)
-        self._fields = self._following_fields(load_line_mm)
+        self._platen = _about(self.body.platen_fields(), load_line_mm)
+        following = self.body.following_fields(_FIELD_TOLERANCE, _FIELD_LIMIT)
+        self._fields = _about(following, load_line_mm)
         self._platen_norms = np.sqrt([inner(field, field) for field in self._platen])
-        entries = self.body.entries
-        h_x, h_y, h_z = (self.settings.averaging_mm / h for h in body.domain.spacing_mm)
-        self._averaging = Averaging(
-            constituents.cell[entries],
-            constituents.part[entries],
-            constituents.weight[entries],
-            body.domain.shape,
-            (h_z, h_y, h_x),
-        )
+        self._averaging = self.body.averaging(self.settings.averaging_mm)
         self.u = np.zeros(self.body.free.shape)
         self.motion = np.zeros(_MOTIONS)
         self.pressure, self.time, self.work = 0.0, 0.0, 0.0
         self._haste = 0.0
         self._scale = 0.0
         self._last: tuple[float, FloatArray, FloatArray] | None = None
-        self._multigrid = self.body.problem.multigrid
         self._gradient = np.zeros_like(self.u) if self.body.has_cavity else np.zeros((3, 0))
         if state is not None:
             self._start_from(state)
@@ -125,25 +118,6 @@ class Equilibrium:
         self._reaction = platen_sums(self._platen, self._force)
         self._volume = self._cavity_volume(self.u)
 
-    def _platen_fields(self, load_line_mm: tuple[float, float]) -> FloatArray:
-        """Return the covariant displacement of the platen's points in its motions, (3, 3, N)."""
-        problem, shape = self.body.problem, self.body.free.shape
-        upper = problem.ends[1]
-        fields = np.zeros((_MOTIONS, *shape))
-        for motion, field in enumerate(fields):
-            field[2, upper] = problem.descent(motion, upper) * self.body.spacing_mm[2]
-        return _about(fields, load_line_mm)
-
-    def _following_fields(self, load_line_mm: tuple[float, float]) -> FloatArray:
-        """Return the platen's motions with the elastic body following, (3, 3, N)."""
-        problem = self.body.problem
-        solver = ConjugateGradients(problem.operator, problem.multigrid)
-        fields = [
-            problem.solve(solver, motion, tolerance=_FIELD_TOLERANCE, limit=_FIELD_LIMIT)[0]
-            for motion in range(_MOTIONS)
-        ]
-        return _about(np.array(fields), load_line_mm)
-
     def _start_from(self, state: BodyState) -> None:
         self.u = self.body.take_state(state)
         self.motion = np.array(state.motion, dtype=np.float64)
@@ -152,8 +126,8 @@ class Equilibrium:
     # Results -------------------------------------------------------------------------------------
 
     def displacement_mm(self) -> FloatArray:
-        """Return the displacement of every point of the grid, (3, n_z + 1, n_y + 1, n_x + 1)."""
-        return self.body.spread(self.u / self.body.spacing_mm[:, None])
+        """Return the displacement of all points of grid, (3, z, y, x), or mesh, (3, n_points)."""
+        return self.body.displacement_mm(self.u)
 
     def state(self) -> BodyState:
         """Return all that another `Equilibrium` on the same grid needs to go on from here."""
@@ -404,6 +378,20 @@ class Equilibrium:
 
     def _cavity_volume(self, u: FloatArray) -> float:
         return self.body.cavity(u, self._gradient) if self.body.has_cavity else 0.0
+
+
+def _body(
+    body: Solid | MeshedSolid,
+    constituents: Constituents,
+    lateral: Lateral,
+    cavity: FloatArray | None,
+    threads: int | None,
+) -> InelasticBody | InelasticMesh:
+    """Return what joins the platens: voxels without a matrix, or a mesh with one."""
+    if isinstance(body.domain, Mesh):
+        require(cavity is None, "cavity", "given", "left out on a mesh: cavities need voxels")
+        return InelasticMesh(body, constituents, lateral, threads)
+    return InelasticBody(body, constituents, lateral, Team(threads), cavity=cavity)
 
 
 def _about(fields: FloatArray, load_line_mm: tuple[float, float]) -> FloatArray:

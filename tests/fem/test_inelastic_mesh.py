@@ -1,0 +1,156 @@
+"""Laws on hexahedra, against the same laws on voxels and against closed forms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from blocks import Ends, block
+from solids import distorted
+
+from vbsim.checks import InvalidInput
+from vbsim.fem.equilibrium import FREE, Equilibrium, EquilibriumSettings, Leg, Status, load, move
+from vbsim.materials.constituents import Constituents, Part
+from vbsim.materials.field import StiffnessField
+from vbsim.materials.laws import Elastic, Quadric, Softening
+from vbsim.mesh.elements import ELEMENTS, Element
+from vbsim.mesh.mesh import Mesh
+from vbsim.mesh.order import brick
+
+E, NU, YIELD = 400.0, 0.3, 2.0
+TIGHT = EquilibriumSettings(tolerance=1e-9, krylov_tolerance=1e-10, bending="secant")
+
+
+@dataclass(frozen=True)
+class Solid:
+    """Hexahedra between two planes."""
+
+    domain: Mesh
+    element: Element
+    materials: StiffnessField
+    ends: Any
+    sweep: Any = None
+
+
+def solid(mesh, moduli, element="hex8", nu=NU):
+    z = mesh.points[:, 2]
+    low, top = np.flatnonzero(z < 1e-9), np.flatnonzero(z > z.max() - 1e-9)
+    pivot = np.array([*mesh.points[top, :2].mean(axis=0), z.max()])
+    materials = StiffnessField.isotropic(np.asarray(moduli, float), nu)
+    return Solid(mesh, ELEMENTS[element], materials, Ends(low, top, pivot))
+
+
+def yielding(materials, strength, softening=None, cells=None):
+    constants = materials.mean_constants().reshape(-1, 9)
+    cells = np.arange(len(constants)) if cells is None else cells
+    rest = np.setdiff1d(np.arange(len(constants)), cells)
+    softening = Softening(slope=0.5) if softening is None else softening
+    parts = [Part("bone", cells, Quadric(constants[cells], strength, softening=softening))]
+    if len(rest):
+        parts.append(Part("cap", rest, Elastic(constants[rest])))
+    return Constituents.join(parts)
+
+
+def in_both(shape, moduli):
+    """The same block as voxels and as hexahedra whose cells have the same numbers."""
+    n_z, n_y, n_x = shape
+    voxels = block(StiffnessField.isotropic(moduli, NU))
+    mesh = brick((n_x, n_y, n_z), (float(n_x), float(n_y), float(n_z)))
+    order = np.lexsort(mesh.centres().round(6).T)
+    mesh = Mesh(mesh.points, mesh.cells[order])
+    return voxels, solid(mesh, moduli.ravel())
+
+
+@pytest.mark.parametrize("bending", ["tangent", "secant"])
+def test_cubes_yield_as_voxels_do(bending):
+    moduli = np.random.default_rng(3).uniform(200.0, 600.0, (4, 3, 3))
+    strength = np.random.default_rng(4).uniform(1.0, 3.0, moduli.size)
+    softening = Softening(first_yield=0.6, hardening_strain=0.004, residual=0.5, strain=0.02)
+    curves = []
+    for body in in_both(moduli.shape, moduli):
+        made = yielding(body.materials, strength, softening)
+        settings = TIGHT._replace(bending=bending)
+        test = Equilibrium(body, made, lateral="held", settings=settings)
+        assert test.run(Leg("load", move(0.16), FREE, first=0.2, largest=0.2)) is Status.DONE
+        assert test.run(Leg("unload", load(1.0), FREE, first=0.5, largest=0.5)) is Status.DONE
+        curves.append(
+            [(s.axial_mm, s.force_n, s.tilt_x_rad, s.dissipated_n_mm) for s in test.history]
+        )
+    # the same equations; voxels keep moduli in single precision
+    voxels, cells = (np.array(curve) for curve in curves)
+    assert cells == pytest.approx(voxels, rel=2e-5, abs=1e-6)
+    assert cells[-1, 3] > 0.1 * cells[:, 1].max() * 0.16
+
+
+def column(element, strength=YIELD, slope=5.0):
+    """A column of distorted cells that may widen freely, and its laws."""
+    mesh = distorted((3, 2, 3), (3.0, 2.0, 3.0), 0.25)
+    body = solid(mesh, np.full(mesh.n_cells, E), element)
+    return body, yielding(body.materials, strength, Softening(slope=slope))
+
+
+@pytest.mark.parametrize("element", ["hex8", "hex8i"])
+def test_distorted_column_yields_uniformly_at_the_closed_form(element):
+    body, made = column(element)
+    test = Equilibrium(body, made, lateral="sliding", settings=TIGHT)
+    strain = 0.03
+    assert test.run(Leg("load", move(3.0 * strain), first=0.25, largest=0.25)) is Status.DONE
+    # strain = stress / E + kappa, stress = Y (1 + slope kappa)
+    kappa = (strain - YIELD / E) / (1.0 + YIELD * 5.0 / E)
+    stress = YIELD * (1.0 + 5.0 * kappa)
+    assert test.history[-1].force_n == pytest.approx(6.0 * stress, rel=1e-6)
+    assert test.body.rows[:, 0] == pytest.approx(kappa, rel=1e-6)
+
+
+def test_work_is_what_was_dissipated_once_the_load_is_off():
+    body, made = column("hex8i")
+    test = Equilibrium(body, made, lateral="sliding", settings=TIGHT)
+    assert test.run(Leg("load", move(0.12), first=0.02, largest=0.02)) is Status.DONE
+    assert test.run(Leg("unload", load(0.0))) is Status.DONE
+    last = test.history[-1]
+    # what a step dissipates is counted at its last strength: half a step of 50 in the 15 % by
+    # which it hardens, and one step across the kink of the curve
+    assert last.work_n_mm == pytest.approx(last.dissipated_n_mm, rel=4e-3)
+    assert last.force_n == pytest.approx(0.0, abs=1e-6)
+
+
+def test_threads_change_no_digit():
+    mesh = distorted((14, 14, 20), (14.0, 14.0, 20.0), 0.2)
+    body = solid(mesh, np.full(mesh.n_cells, E), "hex8i")
+    found = []
+    for threads in (1, 2):
+        settings = TIGHT._replace(threads=threads)
+        test = Equilibrium(body, yielding(body.materials, YIELD), settings=settings)
+        u = np.random.default_rng(5).normal(size=mesh.points.shape) * 0.02
+        force, product = np.empty_like(u), np.empty_like(u)
+        assert test.body.forces(u, 0.0, 0.0, force) == 0
+        test.body.product(u, product)
+        found.append(np.concatenate([force, product]))
+    assert np.array_equal(*found)
+
+
+def test_tangent_is_the_derivative_of_the_forces():
+    body, made = column("hex8i")
+    test = Equilibrium(body, made, settings=TIGHT).body
+    rng = np.random.default_rng(6)
+    u, d = (rng.normal(size=test.free.shape) * size for size in (0.01, 1.0))
+    ahead, behind, product = np.empty_like(u), np.empty_like(u), np.empty_like(u)
+    test.forces(u, 0.0, 0.0, ahead)
+    test.product(d, product)
+    assert test.n_yielding() > 4
+    for force, step in ((ahead, 1e-6), (behind, -1e-6)):
+        test.forces(u + step * d, 0.0, 0.0, force)
+    assert product == pytest.approx((ahead - behind) / 2e-6, rel=1e-5, abs=1e-4)
+
+
+def test_other_cells_and_cavities_are_refused():
+    mesh = brick((1, 1, 1), (1.0, 1.0, 1.0))
+    tetra = Mesh(mesh.points, mesh.cells[:, [0, 1, 3, 4]], "tetra")
+    body = solid(tetra, [E], "tet4")
+    with pytest.raises(InvalidInput, match=r"mesh = 'tetra'.*hexahedra"):
+        Equilibrium(body, yielding(body.materials, YIELD))
+    body = solid(mesh, [E])
+    with pytest.raises(InvalidInput, match=r"cavity.*voxels"):
+        Equilibrium(body, yielding(body.materials, YIELD), cavity=np.ones(1))

@@ -1,0 +1,267 @@
+"""A body with laws on a mesh: what `body` is for voxels, with an assembled tangent.
+
+Every cell asks its laws once, of its mean gradient; its elastic stiffness less what that has
+against the mean strain resists all other motions:
+
+    f(u) = offset + A u + sum over active cells of V B^T P(F),   A = r (K - V B^T C B)
+
+with K the stiffness of the element itself (that of `hex8i` bends without locking), B the mean
+gradients, and r a factor that changes between steps, not within one (`resisting`). A uniform mean
+strain has no volumetric locking either, so plastic flow at constant volume meets no resistance.
+Elastic cells keep K. Both parts are assembled into one pattern laid out once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vbsim.checks import require
+from vbsim.fem.assembled import BlockMatrix, Rows, assemble, reference_tables
+from vbsim.fem.equilibrium.averaging import ScatteredAveraging
+from vbsim.fem.equilibrium.gathered import gathered
+from vbsim.fem.equilibrium.state import BodyState
+from vbsim.fem.meshed import MeshedSolid, MeshProblem, preconditioner_of
+from vbsim.kernels import assembly, cell_means, inelastic
+from vbsim.kernels.constitutive import slots
+from vbsim.materials.constituents import Constituents
+
+__all__ = ["InelasticMesh"]
+
+FloatArray = NDArray[np.float64]
+Singles = NDArray[np.float32]
+
+# Modulus against motions beyond the mean strain, as a share of the elastic one (see `body`).
+_LEAST_RESISTING, _MOST_RESISTING = 0.02, 4.0
+
+
+class InelasticMesh:
+    """A body of hexahedra between its platens, with laws.
+
+    Parameters
+    ----------
+    body : MeshedSolid
+        Mesh, element, linear stiffness, platen node sets.
+    constituents : Constituents
+        What its cells are made of; at rest they are as stiff as ``body.materials``.
+    lateral : {"held", "sliding", "lower_held", "upper_held"}
+        Whether platen points are held sideways.
+    threads : int or None
+        Threads; results do not depend on it.
+
+    Attributes
+    ----------
+    rows, new : (n, n_state) float
+        State of the active constituents before the step, and of the last evaluation.
+    """
+
+    has_cavity = False
+
+    def __init__(
+        self, body: MeshedSolid, constituents: Constituents, lateral: str, threads: int | None
+    ) -> None:
+        mesh = body.domain
+        require(mesh.kind == "hexahedron", "mesh", mesh.kind, "hexahedra for laws of yield")
+        self.problem = MeshProblem(body, lateral, threads)
+        self.constituents = constituents
+        self._body, self._mesh = body, mesh
+        self.free = self.problem.free
+        self._elastic = self.problem.constants
+        made = constituents
+        self.active_cells = np.unique(made.cell[made.is_inelastic])
+        self.entries, self.active = gathered(made, self.active_cells, np.zeros(mesh.n_cells))
+        tables = reference_tables(body.element)
+        slopes = np.ascontiguousarray(tables.slopes[:, :, : mesh.cells.shape[1]])
+        self._means = np.empty((*mesh.cells.shape, 3))
+        self.volumes_mm3 = np.empty(mesh.n_cells)
+        cell_means.mean_gradients(
+            mesh.cells, mesh.points, slopes, tables.weights, self._means, self.volumes_mm3
+        )
+        n = len(self.active_cells)
+        self._shares = Rows(n, threads)
+        self.rows = np.zeros((len(self.entries), max(made.n_state, slots.OWN)))
+        self.new = self.rows.copy()
+        self._before = self.rows[:, slots.INELASTIC].copy()
+        self._rest = np.ascontiguousarray(self._elastic[self.active_cells])
+        self._rest_trace = self._rest[:, [0, 1, 2, 6, 7, 8]].sum(axis=1)
+        self._stress = np.zeros((n, 9))
+        self._packed = np.zeros((n, inelastic.N_PACKED))
+        self.trace, self.secant = np.zeros(n, np.float32), np.ones(n, np.float32)
+        self.offset = np.zeros_like(mesh.points)
+        linear = self.problem.matrix  # no longer needed: its memory holds A
+        self._base = linear
+        self._whole = BlockMatrix(linear.pattern, np.empty_like(linear.values), linear.rows)
+        self._is_whole = False
+        self.resist(np.ones(n, np.float32))
+
+    # Forces --------------------------------------------------------------------------------------
+
+    def forces(self, u: FloatArray, dt: float, pressure: float, out: FloatArray) -> int:
+        """Set `out` to the forces of the body on its points; return how many cells refused.
+
+        Also sets the tangent for `product`, and `new`, the state after the step.
+        """
+        del pressure  # there is no cavity
+        self._base.product(u, out)
+        out += self.offset
+        cells, refused = self._mesh.cells, []
+
+        def some(part: NDArray[np.int64]) -> None:
+            places = (u, cells, self._means, self.active_cells, part, self.active)
+            states = (self.rows, self.new, dt, self._rest)
+            found = (self._stress, self._packed, self.trace, self.secant)
+            refused.append(cell_means.evaluate(*places, *states, *found))
+
+        self._shares.run(some)
+        cell_means.add_forces(
+            cells, self._means, self.volumes_mm3, self.active_cells, self._stress, out
+        )
+        self._is_whole = False
+        return int(sum(refused))
+
+    def product(self, p: FloatArray, out: FloatArray) -> None:
+        """Set ``out = K p`` at every point, with the tangent of the last evaluation."""
+        self._tangent().product(p, out)
+
+    def cavity(self, u: FloatArray, gradient: FloatArray) -> float:
+        """Return the volume of the cavity: there is none on a mesh."""
+        del u, gradient
+        return 0.0
+
+    def _tangent(self) -> BlockMatrix:
+        """Return the tangent of the last evaluation, assembled once for each."""
+        if not self._is_whole:
+            np.copyto(self._whole.values, self._base.values)
+            self._add(self._packed, self._whole)
+            self._is_whole = True
+        return self._whole
+
+    def _add(self, packed: FloatArray, matrix: BlockMatrix) -> None:
+        """Add tangents of the active cells against their mean gradients to a matrix."""
+        pattern, values = matrix.pattern, matrix.values
+        fixed = (self._mesh.cells, self._means, self.volumes_mm3, self.active_cells, packed)
+        matrix.rows.run(lambda part: cell_means.add_tangents(*fixed, pattern.place, part, values))
+        sides = (pattern.start, pattern.column, pattern.mirror)
+        matrix.rows.run(lambda part: assembly.reflect(*sides, part, values))
+
+    # Other motions and preconditioner ------------------------------------------------------------
+
+    @property
+    def ratio(self) -> Singles:
+        """Mean stiffness of the active cells in the last evaluation, over that at rest."""
+        rest = np.where(self._rest_trace > 0, self._rest_trace, 1.0)
+        clipped = np.clip(self.trace / rest, _LEAST_RESISTING, _MOST_RESISTING)
+        return np.asarray(clipped, dtype=np.float32)
+
+    @property
+    def softened(self) -> Singles:
+        """Factor on the modulus by the secant of the cells that yield; the others keep theirs."""
+        grew = self.rows[:, slots.INELASTIC] > self._before
+        cells = np.maximum.reduceat(grew, self.active.entry[:-1]) if len(grew) else grew
+        secant = np.clip(self.secant, _LEAST_RESISTING, 1.0)
+        return np.where(cells, secant, self.resisting).astype(np.float32)
+
+    def resist(self, factor: Singles, u: FloatArray | None = None) -> None:
+        """Set the factor on the modulus against other motions; at `u` their forces stay."""
+        work = np.empty_like(self.offset)
+        if u is not None:
+            self._base.product(u, work)
+            self.offset += work
+        self.resisting = factor
+        assemble(self._mesh, self._body.element, self._scaled(factor), into=self._base)
+        packed = np.empty_like(self._packed)
+        cell_means.packed_orthotropic(self._rest, -factor.astype(np.float64), packed)
+        self._add(packed, self._base)
+        self._is_whole = False
+        if u is not None:
+            self._base.product(u, work)
+            self.offset -= work
+
+    def preconditioner(self, factor: Singles) -> Callable[[FloatArray], NDArray[Any]]:
+        """Return a preconditioner of the present tangent; coarse grids take moduli by a factor."""
+        return preconditioner_of(self._body, self._tangent(), self._scaled(factor), self.free)
+
+    def _scaled(self, factor: Singles) -> FloatArray:
+        constants = self._elastic.copy()
+        constants[self.active_cells] *= factor[:, None]
+        return constants
+
+    # What a path asks ----------------------------------------------------------------------------
+
+    def platen_fields(self) -> FloatArray:
+        """Return the displacement of the platen's points in its motions, (3, n_points, 3)."""
+        upper = np.asarray(self._body.ends.upper)  # type: ignore[union-attr]
+        fields = np.zeros((3, *self.free.shape))
+        for motion, field in enumerate(fields):
+            field[upper, 2] = self.problem.descent(motion)[upper]
+        return fields
+
+    def following_fields(self, tolerance: float, limit: int) -> FloatArray:
+        """Return the platen's motions with the elastic body following, (3, n_points, 3)."""
+        linear = MeshProblem(self._body, self.problem.lateral, self._base.rows.threads)
+        return np.array([linear.solve(m, tolerance=tolerance, limit=limit)[0] for m in range(3)])
+
+    def averaging(self, length_mm: float) -> ScatteredAveraging:
+        """Return the mean of a value of the active constituents over their neighbourhood."""
+        made, entries = self.constituents, self.entries
+        cell = made.cell[entries]
+        return ScatteredAveraging(
+            self._mesh.centres()[cell],
+            made.part[entries],
+            made.weight[entries] * self.volumes_mm3[cell],
+            length_mm,
+        )
+
+    def displacement_mm(self, u: FloatArray) -> FloatArray:
+        """Return the displacement of every point, (3, n_points), mm."""
+        return np.ascontiguousarray(u.T)
+
+    # State ---------------------------------------------------------------------------------------
+
+    def accept(self) -> None:
+        """Let the last evaluation be the state from which the next step starts."""
+        self._before[...] = self.rows[:, slots.INELASTIC]
+        self.rows[...] = self.new
+
+    def dissipated_n_mm(self) -> float:
+        """Return the energy that the laws have dissipated, N mm."""
+        volume = self.active.weight * self.volumes_mm3[self.constituents.cell[self.entries]]
+        return float(volume @ self.rows[:, slots.DISSIPATED])
+
+    def n_yielding(self) -> int:
+        """Return the number of cells whose inelastic strain grew in the last evaluation."""
+        grew = self.new[:, slots.INELASTIC] > self.rows[:, slots.INELASTIC]
+        return len(np.unique(self.constituents.cell[self.entries[grew]]))
+
+    def spread(self, values: FloatArray) -> FloatArray:
+        """Return a vector (n_points, 3) as files keep it, (3, n_points)."""
+        return np.ascontiguousarray(values.T)
+
+    def gather(self, dense: FloatArray) -> FloatArray:
+        """Return what `spread` was given."""
+        return np.ascontiguousarray(dense.T)
+
+    def take_state(self, state: BodyState) -> FloatArray:
+        """Take over a state; return the displacement, (n_points, 3)."""
+        shape = (len(self.constituents.cell), self.constituents.n_state)
+        require(state.rows.shape == shape, "state", state.rows.shape, f"rows of shape {shape}")
+        self.rows[:, : shape[1]] = state.rows[self.entries]
+        self.new[...] = self.rows
+        self.offset[...] = self.gather(state.offset)
+        self.resist(state.resisting[self.active_cells].astype(np.float32))
+        return self.gather(state.displacement_mm)
+
+    def state_rows(self) -> FloatArray:
+        """Return the state of all constituents of the body, (n, n_state)."""
+        rows = self.constituents.new_state()
+        rows[self.entries] = self.rows[:, : rows.shape[1]]
+        return rows
+
+    def resisting_field(self) -> Singles:
+        """Return the factor on the modulus against other motions, (n_cells,)."""
+        field = np.ones(self._mesh.n_cells, np.float32)
+        field[self.active_cells] = self.resisting
+        return field
