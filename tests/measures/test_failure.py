@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from vbsim.measures.failure import offset_force_n
 from vbsim.mesh import VoxelGrid
 from vbsim.specimen import Potting, Specimen
 from vbsim.specimen.failure import load_to_failure
+from vbsim.specimen.tissue import CapMaterial
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +93,45 @@ def test_the_offset_is_found_on_a_bent_line():
     # 100 (e - 0.002) = 1 + 10 (e - 0.01): e = 1.1 / 90
     assert offset_force_n(strain, force) == pytest.approx(100.0 * (1.1 / 90.0 - 0.002), rel=1e-9)
     assert offset_force_n(strain, 100.0 * strain) is None
+
+
+def test_a_curve_without_a_peak_has_the_force_at_its_strain(potted, response):
+    """Marks of a bilinear curve that goes on rising, by hand."""
+    strain = np.linspace(0.001, 0.05, 50)
+    force = np.minimum(200e3 * strain, 1600.0 + 20e3 * (strain - 0.008))
+    steps = [
+        response.steps[0]._replace(axial_mm=20.0 * e, force_n=f, dissipated_n_mm=1000.0 * e)
+        for e, f in zip(strain, force, strict=True)
+    ]
+    rising = replace(
+        response, steps=tuple(steps), height_mm=20.0, start_mm=0.0, start_dissipated_n_mm=0.0
+    )
+    assert not rising.has_peak
+    found = {q.name: q.value for q in failure(potted, rising)}
+    assert found["strength_is_peak"] == 0.0
+    assert found["strength"] == found["force_at_strain"] == pytest.approx(1600.0 + 20e3 * 0.011)
+    assert found["strain_at_strength"] == 0.019
+    # a triangle and a trapezium
+    work = 20.0 * (0.5 * 1600.0 * 0.008 + 0.011 * (1600.0 + 0.5 * 220.0))
+    assert found["energy_to_strength"] == pytest.approx(work / 1000.0, rel=1e-9)
+    assert found["dissipated_to_strength"] == pytest.approx(0.019)
+    # 200e3 (e - 0.002) = 1600 + 20e3 (e - 0.008)
+    assert found["strength_offset"] == pytest.approx(200e3 * (1840.0 / 180e3 - 0.002))
+
+
+def test_between_pads_a_rising_curve_has_no_strength(potted, response):
+    rising = replace(
+        response, steps=response.steps[: response.peak + 1], height_mm=0.5 * response.height_mm
+    )
+    assert rising.strain[-1] > 0.019
+    assert "strength" in {q.name for q in failure(potted, rising)}
+    soft = replace(potted, cap=CapMaterial("disc", 8.0, 0.45))
+    assert "strength" not in {q.name for q in failure(soft, rising)}
+
+
+def test_the_offset_ignores_gaps_that_close():
+    strain = np.array([0.0, 0.002, 0.004, 0.012, 0.02, 0.03])
+    force = np.array([0.0, 20.0, 220.0, 1020.0, 1020.0, 1020.0])
+    # steepest: 100 000 a unit of strain through 0.0018
+    assert offset_force_n(strain, force) == pytest.approx(1020.0)
+    assert offset_force_n(strain[:4], force[:4]) is None

@@ -129,6 +129,8 @@ class Strength(_Test):
 
     Apparent strain is the platen's displacement over the mean of the body's three heights. The test
     ends once the force has fallen by `drop` below its peak, not before 1.9 % of apparent strain.
+    The strength is the peak; where the force goes on rising, as it may in crushed or filled bone,
+    it is the force at 1.9 %.
     """
 
     kind: Literal["strength"] = "strength"

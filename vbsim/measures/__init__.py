@@ -2,7 +2,7 @@
 
 from vbsim.measures.comparison import compare
 from vbsim.measures.energy import strain_energy
-from vbsim.measures.failure import failure, failure_regions
+from vbsim.measures.failure import failure, failure_regions, is_padded
 from vbsim.measures.fields import Fields
 from vbsim.measures.heights import genant_grade, heights, heights_loaded, standing_load_n
 from vbsim.measures.risk import share_with_interval
@@ -28,6 +28,7 @@ __all__ = [
     "MEASURES",
     "failure",
     "failure_regions",
+    "is_padded",
     "Fields",
     "stiffness",
     "stiffness_endplate",

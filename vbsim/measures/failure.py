@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import trapezoid
@@ -12,29 +14,37 @@ from vbsim.quantities import Quantity, define, quantity
 from vbsim.specimen.failure import FailureResponse
 from vbsim.specimen.specimen import Specimen
 
-__all__ = ["FAILURE_REGIONS", "failure", "failure_regions", "failure_shares"]
+__all__ = ["FAILURE_REGIONS", "failure", "failure_regions", "failure_shares", "is_padded"]
 
 FloatArray = NDArray[np.float64]
 
 define(
     "strength",
     "N",
-    "Largest force of a non-linear compression test; not given where the force still rose at its "
-    "end. The platen (guided or ball joint) is named beside every value.",
+    "Failure load of a non-linear compression test: the largest force if the curve has a peak, "
+    "otherwise the force at an apparent strain of 1.9 %; strength_is_peak tells which. Not given "
+    "without a peak between disc-like pads, which take most of that strain themselves. The platen "
+    "(guided or ball joint) is named beside every value.",
+)
+define(
+    "strength_is_peak",
+    "1",
+    "1 if the strength is the peak of the curve; 0 if the force went on rising, so that it is the "
+    "force at an apparent strain of 1.9 %.",
 )
 define(
     "strength_offset",
     "N",
-    "Force where the curve of force over apparent strain meets the line of its first slope, moved "
-    "by 0.2 %.",
+    "Force where the curve of force over apparent strain meets the line of its steepest part, "
+    "moved by 0.2 %.",
 )
 define(
     "force_at_strain",
     "N",
     "Force at an apparent strain (platen displacement over mean height) of 1.9 %.",
 )
-define("strain_at_strength", "1", "Apparent strain at the largest force.")
-define("energy_to_strength", "J", "Work of the platen up to the largest force.")
+define("strain_at_strength", "1", "Apparent strain at the strength.")
+define("energy_to_strength", "J", "Work of the platen up to the strength.")
 define("dissipated_to_strength", "J", "Part of that work that is not stored elastically.")
 
 FAILURE_REGIONS = ("endplate_upper", "endplate_lower", "wall", "cement", "core")
@@ -56,22 +66,11 @@ for _name in FAILURE_REGIONS:
 def failure(specimen: Specimen, response: FailureResponse) -> tuple[Quantity, ...]:
     """Return every measure of a strength test.
 
-    What the curve does not show is left out: a peak that was not passed, a strain not reached.
+    What the curve does not show is left out: a strain not reached, a line not met.
     """
     strain = np.concatenate([[0.0], response.strain])
     force = np.concatenate([[0.0], response.force_n])
-    found: list[Quantity] = []
-    if response.has_peak:
-        at = response.peak
-        travelled = response.height_mm * strain[: at + 2]
-        work = float(trapezoid(force[: at + 2], travelled))
-        spent = response.steps[at].dissipated_n_mm - response.start_dissipated_n_mm
-        found += [
-            quantity("strength", response.force_n[at]),
-            quantity("strain_at_strength", response.strain[at]),
-            quantity("energy_to_strength", work / 1000.0),
-            quantity("dissipated_to_strength", spent / 1000.0),
-        ]
+    found = list(_strength(specimen, response, strain, force))
     offset = offset_force_n(strain, force)
     if offset is not None:
         found.append(quantity("strength_offset", offset))
@@ -81,8 +80,36 @@ def failure(specimen: Specimen, response: FailureResponse) -> tuple[Quantity, ..
     return (*found, *failure_shares(specimen, response))
 
 
+def _strength(
+    specimen: Specimen, response: FailureResponse, strain: FloatArray, force: FloatArray
+) -> Iterator[Quantity]:
+    """Yield the strength, how it is defined, and strain and energies there; or nothing."""
+    at = float(value("measures.strength.apparent.strain"))
+    if response.has_peak:
+        at = float(response.strain[response.peak])
+    elif strain[-1] < at or is_padded(specimen):
+        return
+    before = strain < at
+    path = np.append(strain[before], at)
+    forces = np.append(force[before], np.interp(at, strain, force))
+    spent = [response.start_dissipated_n_mm, *(step.dissipated_n_mm for step in response.steps)]
+    work = response.height_mm * float(trapezoid(forces, path))
+    dissipated = float(np.interp(at, strain, spent)) - response.start_dissipated_n_mm
+    yield quantity("strength", float(forces[-1]))
+    yield quantity("strength_is_peak", float(response.has_peak))
+    yield quantity("strain_at_strength", at)
+    yield quantity("energy_to_strength", work / 1000.0)
+    yield quantity("dissipated_to_strength", dissipated / 1000.0)
+
+
+def is_padded(specimen: Specimen) -> bool:
+    """Return whether caps are pads as soft as discs, which take most of an apparent strain."""
+    soft = float(value("measures.strength.apparent.pads_mpa"))
+    return specimen.cap is not None and specimen.cap.youngs_modulus_mpa < soft
+
+
 def offset_force_n(strain: FloatArray, force: FloatArray) -> float | None:
-    """Return the force at which a curve meets the line of its first slope, moved by 0.2 %.
+    """Return the force at which a curve meets the line of its steepest part, moved by 0.2 %.
 
     Parameters
     ----------
@@ -100,10 +127,13 @@ def offset_force_n(strain: FloatArray, force: FloatArray) -> float | None:
     >>> offset_force_n(strain, np.array([0.0, 1000.0, 1000.0]))
     1000.0
     """
-    slope = force[1] / strain[1]
-    line = slope * (strain - float(value("measures.strength.apparent.offset")))
-    below = np.flatnonzero((force - line)[1:] <= 0.0)
-    if not len(below):
+    slopes = np.diff(force) / np.diff(strain)
+    steepest = int(slopes.argmax())
+    origin = strain[steepest] - force[steepest] / slopes[steepest]
+    line = slopes[steepest] * (strain - origin - float(value("measures.strength.apparent.offset")))
+    # Before its steepest part a curve that closes gaps lies on the other side of the line.
+    below = steepest + np.flatnonzero((force - line)[steepest + 1 :] <= 0.0)
+    if slopes[steepest] <= 0.0 or not len(below):
         return None
     at = int(below[0]) + 1
     before, after = (force - line)[at - 1 : at + 1]

@@ -107,8 +107,10 @@ class FailureResponse:
 
     @property
     def has_peak(self) -> bool:
-        """Whether the force has fallen after its largest value."""
-        return self.peak < len(self.steps) - 1
+        """Whether the force has fallen after its largest value, by more than round-off."""
+        force = self.force_n
+        fall = float(value("measures.strength.apparent.fall"))
+        return bool(force[self.peak :].min() < (1.0 - fall) * force[self.peak])
 
 
 def load_to_failure(

@@ -16,6 +16,7 @@ from vbsim.checks import NotConverged, PhysicsWarning
 from vbsim.fem.equilibrium import Status, Step
 from vbsim.fem.equilibrium.checkpoint import step_of
 from vbsim.fem.loads import Strength
+from vbsim.measures import is_padded
 from vbsim.specimen.failure import FailureResponse, load_to_failure
 from vbsim.specimen.specimen import Specimen
 from vbsim.study.results import file_written_aside
@@ -68,14 +69,18 @@ def failed(
             stacklevel=2,
         )
     elif not earlier.has_peak:
-        warnings.warn(
-            f"{specimen.name}, {test.label()}: the force still rose at "
-            f"{100 * earlier.strain[-1]:.1f} % of apparent strain, so that there is no strength; "
-            "raise until_strain",
-            PhysicsWarning,
-            stacklevel=2,
-        )
+        _tell_no_peak(specimen, test, 100.0 * float(earlier.strain[-1]))
     return earlier
+
+
+def _tell_no_peak(specimen: Specimen, test: Strength, percent: float) -> None:
+    """Say what a curve without a peak means: another strength, or none between pads."""
+    rose = f"{specimen.name}, {test.label()}: the force still rose at {percent:.1f} % of strain"
+    if is_padded(specimen):
+        advice = "so that there is no strength between pads; raise until_strain"
+        warnings.warn(f"{rose}, {advice}", PhysicsWarning, stacklevel=3)
+    else:
+        log.info("%s; its strength is the force at 1.9 %%", rose)
 
 
 def write_history(path: Path, response: FailureResponse) -> None:

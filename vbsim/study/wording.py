@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from vbsim.measures.heights import PLACES
 from vbsim.study.results import NO_TEST, Row
 
 __all__ = ["BENDING", "COMPRESSION", "FAILURE", "SHAPE", "Line", "Sheet", "sheets", "shown_lines"]
@@ -27,6 +28,8 @@ class Line(NamedTuple):
         Digits behind the point.
     hidden_at_zero : bool
         Leave the line out where every stage has 0.
+    words : tuple of str
+        What is shown in place of the numbers 0, 1 and so on; empty to show the number.
     """
 
     quantity: str
@@ -35,6 +38,7 @@ class Line(NamedTuple):
     factor: float = 1.0
     digits: int = 1
     hidden_at_zero: bool = False
+    words: tuple[str, ...] = ()
 
 
 SHAPE = (
@@ -137,18 +141,34 @@ BENDING = (
 )
 
 
+_STRENGTH = Line("strength", "Strength", "kN", 1e-3, 2)
+_DEFINED = Line("strength_is_peak", "  which is", "", words=("at 1.9 %", "peak"))
+_OF_INTACT = Line("strength_vs_intact", "  of intact", "%", 100.0, 0)
+
 FAILURE = (
-    Line("strength", "Strength (largest force)", "kN", 1e-3, 2),
-    Line("strength_vs_intact", "  of intact", "%", 100.0, 0),
-    Line("strain_at_strength", "Apparent strain at it", "%", 100.0, 2),
+    _STRENGTH,
+    _DEFINED,
+    _OF_INTACT,
+    Line("strain_at_strength", "  apparent strain at it", "%", 100.0, 2),
+    Line("energy_to_strength", "  energy up to it", "J", digits=2),
     Line("strength_offset", "Force at the 0.2 % offset", "kN", 1e-3, 2),
     Line("force_at_strain", "Force at 1.9 % apparent strain", "kN", 1e-3, 2),
-    Line("energy_to_strength", "Energy to the largest force", "J", digits=2),
     Line("failure_share_endplate_upper", "Failure at the upper endplate", "%", 100.0, 0),
     Line("failure_share_endplate_lower", "Failure at the lower endplate", "%", 100.0, 0),
     Line("failure_share_wall", "Failure in the wall", "%", 100.0, 0),
     Line("failure_share_core", "Failure in the core", "%", 100.0, 0),
     Line("failure_share_cement", "Failure in the cement", "%", 100.0, 0, True),
+)
+
+
+SUMMARY = (
+    *(Line(f"height_{place}", f"{place.capitalize()} height", "mm") for place in PLACES),
+    Line("height_lost_anterior", "  anterior height lost", "% of intact", digits=0),
+    Line("stiffness", "Stiffness", "kN/mm", 1e-3, 2),
+    Line("stiffness_restored", "  of intact", "%", digits=0),
+    _STRENGTH,
+    _DEFINED,
+    _OF_INTACT,
 )
 
 
@@ -175,6 +195,10 @@ def sheets(rows: Sequence[Row]) -> list[Sheet]:
     stages = tuple(dict.fromkeys(row.stage for row in rows))
     tests = list(dict.fromkeys((row.test, row.platen) for row in rows))
     found = []
+    if len(stages) > 1 and any(row.quantity == "strength" for row in rows):
+        # The first value of a quantity: its first test.
+        first = {(r.stage, r.quantity): r.value for r in reversed(rows)}
+        found.append(Sheet("Height and strength", stages, shown_lines(SUMMARY, stages, first)))
     for test, platen in tests:
         values = {(r.stage, r.quantity): r.value for r in rows if r.test == test}
         if test == NO_TEST:
@@ -217,6 +241,8 @@ def shown_lines(
 def _shown(value: float | None, line: Line) -> str:
     if value is None:
         return ""
+    if line.words:
+        return line.words[int(value)]
     text = f"{value * line.factor:.{line.digits}f}"
     # A minus sign before nothing but zeros is noise.
     return text.removeprefix("-") if not text.strip("-0.") else text

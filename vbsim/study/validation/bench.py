@@ -64,15 +64,15 @@ class Bench:
         return self._stiffness[key]
 
     def strength(self, setup: Setup, *steps: Step, until_strain: float = 0.05) -> float:
-        """Return the largest force of a strength test under a guided platen, kN.
+        """Return the strength under a guided platen, kN: the peak, else the force at 1.9 %.
 
-        NaN where the force still rose at the end.
+        NaN where a test gives neither.
         """
         key = (setup, steps)
         if key not in self._strength:
-            _, response = self.failure(setup, *steps, until_strain=until_strain)
-            found = float(response.force_n.max()) / 1000.0  # N to kN
-            self._strength[key] = found if response.has_peak else float("nan")
+            told = measures.failure(*self.failure(setup, *steps, until_strain=until_strain))
+            found = {q.name: q.value for q in told}
+            self._strength[key] = found.get("strength", float("nan")) / 1000.0  # N to kN
         return self._strength[key]
 
     def failure(
