@@ -1,8 +1,9 @@
-"""How many of many random but plausible vertebrae can be loaded to failure.
+"""How many of many random but plausible vertebrae reach the end.
 
-Every case draws level, size, density, a fracture or none, a cement or none, platen and caps,
-and loads the last stage until it fails. A case ends well if a peak was found and every equilibrium
-on the way kept its tolerance; otherwise its status is told. One line of JSON a case.
+Drawn fractures: a case draws level, size, density, a fracture or none, a cement or none, platen and
+caps, and loads the last stage until it fails. Stories (`chains.py`): collapsed, treated and filled
+by mechanics, every stage loaded to failure. A case ends well if every stage has a strength and
+passes every check; otherwise its status is told, or it is `wrong`. One line of JSON a case.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
+import chains
 import numpy as np
 
 from vbsim.anatomy import Vertebra
@@ -94,8 +96,14 @@ def outcome(case: dict[str, Any], spacing_mm: float) -> dict[str, Any]:
     except VbsimError as error:
         return {"end": "not converged", "told": str(error)}
     found = {q.name: round(q.value, 4) for q in failure(specimen, response)}
+    try:
+        chains.check_curve(response)
+        if "strength" in found:
+            chains.check_marks(found)
+    except chains.Wrong as error:
+        return {"end": "wrong", "told": str(error)}
     return {
-        "end": "strength" if response.has_peak else "no peak",
+        "end": "whole" if "strength" in found else "no strength",
         "status": response.status.name,
         "told": response.status.value,
         "steps": len(response.steps),
@@ -108,24 +116,32 @@ def outcome(case: dict[str, Any], spacing_mm: float) -> dict[str, Any]:
 def main() -> None:
     """Run the cases that the file does not hold yet, and count the ends."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=200)
-    parser.add_argument("--spacing", type=float, default=3.0, help="edge of the voxels, mm")
+    parser.add_argument("--cases", type=int, default=120, help="with drawn fractures")
+    parser.add_argument("--stories", type=int, default=80, help="by mechanics, from collapse on")
+    parser.add_argument("--spacing", type=float, default=4.0, help="edge of the voxels, mm")
     parser.add_argument("--records", type=Path, required=True, help="JSON lines, added to")
     given = parser.parse_args()
     lines = given.records.read_text(encoding="utf-8").splitlines() if given.records.exists() else []
-    known = {json.loads(line)["number"]: json.loads(line) for line in lines}
-    for number in range(given.cases):
-        if number in known:
+    known = {record["kind"] + str(record["number"]): record for record in map(json.loads, lines)}
+    wanted = [("drawn", n) for n in range(given.cases)]
+    wanted += [("story", n) for n in range(given.stories)]
+    for kind, number in wanted:
+        if f"{kind}{number}" in known:
             continue
-        case = drawn(number)
-        known[number] = {"number": number, **case, **outcome(case, given.spacing)}
+        case = drawn(number) if kind == "drawn" else chains.drawn(number)
+        end = outcome if kind == "drawn" else chains.told
+        record = {"kind": kind, "number": number, **case, **end(case, given.spacing)}
+        known[f"{kind}{number}"] = record
         with given.records.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(known[number]) + "\n")
-    ends = Counter(record["end"] for record in known.values())
-    print(f"{len(known)} cases: " + ", ".join(f"{n} {end}" for end, n in ends.most_common()))
+            stream.write(json.dumps(record) + "\n")
+    for kind in ("drawn", "story"):
+        ends = Counter(r["end"] for r in known.values() if r["kind"] == kind)
+        cpu = sum(r.get("cpu_s", 0.0) for r in known.values() if r["kind"] == kind)
+        words = ", ".join(f"{n} {end}" for end, n in ends.most_common())
+        print(f"{kind}: {sum(ends.values())} cases in {cpu:.0f} CPU s: {words}")
     for record in known.values():
-        if record["end"] != "strength":
-            print(f"  {record['number']}: {record['end']}: {record['told']}")
+        if record["end"] != "whole":
+            print(f"  {record['kind']} {record['number']}: {record['end']}: {record['told']}")
 
 
 if __name__ == "__main__":

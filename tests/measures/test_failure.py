@@ -14,7 +14,7 @@ from vbsim.fem.equilibrium import Status
 from vbsim.fracture import Collapse
 from vbsim.materials import Bone
 from vbsim.measures import failure, failure_regions
-from vbsim.measures.failure import offset_force_n
+from vbsim.measures.failure import offset_strain
 from vbsim.mesh import VoxelGrid
 from vbsim.specimen import Potting, Specimen
 from vbsim.specimen.failure import load_to_failure
@@ -91,8 +91,8 @@ def test_the_offset_is_found_on_a_bent_line():
     strain = np.linspace(0.0, 0.03, 31)
     force = np.minimum(100.0 * strain, 1.0 + 10.0 * (strain - 0.01))
     # 100 (e - 0.002) = 1 + 10 (e - 0.01): e = 1.1 / 90
-    assert offset_force_n(strain, force) == pytest.approx(100.0 * (1.1 / 90.0 - 0.002), rel=1e-9)
-    assert offset_force_n(strain, 100.0 * strain) is None
+    assert offset_strain(strain, force) == pytest.approx(1.1 / 90.0, rel=1e-9)
+    assert offset_strain(strain, 100.0 * strain) is None
 
 
 def test_a_curve_without_a_peak_has_the_force_at_its_strain(potted, response):
@@ -108,7 +108,7 @@ def test_a_curve_without_a_peak_has_the_force_at_its_strain(potted, response):
     )
     assert not rising.has_peak
     found = {q.name: q.value for q in failure(potted, rising)}
-    assert found["strength_is_peak"] == 0.0
+    assert found["strength_definition"] == 2
     assert found["strength"] == found["force_at_strain"] == pytest.approx(1600.0 + 20e3 * 0.011)
     assert found["strain_at_strength"] == 0.019
     # a triangle and a trapezium
@@ -119,19 +119,23 @@ def test_a_curve_without_a_peak_has_the_force_at_its_strain(potted, response):
     assert found["strength_offset"] == pytest.approx(200e3 * (1840.0 / 180e3 - 0.002))
 
 
-def test_between_pads_a_rising_curve_has_no_strength(potted, response):
+def test_between_pads_a_rising_curve_has_the_offset_force(potted, response):
     rising = replace(
         response, steps=response.steps[: response.peak + 1], height_mm=0.5 * response.height_mm
     )
     assert rising.strain[-1] > 0.019
-    assert "strength" in {q.name for q in failure(potted, rising)}
-    soft = replace(potted, cap=CapMaterial("disc", 8.0, 0.45))
-    assert "strength" not in {q.name for q in failure(soft, rising)}
+    stiff = {q.name: q.value for q in failure(potted, rising)}
+    padded = {
+        q.name: q.value
+        for q in failure(replace(potted, cap=CapMaterial("disc", 8.0, 0.45)), rising)
+    }
+    assert (stiff["strength_definition"], padded["strength_definition"]) == (2, 3)
+    assert padded["strength"] == padded["strength_offset"] == stiff["strength_offset"]
 
 
 def test_the_offset_ignores_gaps_that_close():
     strain = np.array([0.0, 0.002, 0.004, 0.012, 0.02, 0.03])
     force = np.array([0.0, 20.0, 220.0, 1020.0, 1020.0, 1020.0])
     # steepest: 100 000 a unit of strain through 0.0018
-    assert offset_force_n(strain, force) == pytest.approx(1020.0)
-    assert offset_force_n(strain[:4], force[:4]) is None
+    assert offset_strain(strain, force) == pytest.approx(0.0018 + 0.0102 + 0.002)
+    assert offset_strain(strain[:4], force[:4]) is None

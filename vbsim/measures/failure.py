@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +21,17 @@ FloatArray = NDArray[np.float64]
 define(
     "strength",
     "N",
-    "Failure load of a non-linear compression test: the largest force if the curve has a peak, "
-    "otherwise the force at an apparent strain of 1.9 %; strength_is_peak tells which. Not given "
-    "without a peak between disc-like pads, which take most of that strain themselves. The platen "
-    "(guided or ball joint) is named beside every value.",
+    "Failure load of a non-linear compression test: the largest force if the curve has a peak. "
+    "Where the force goes on rising, the force at an apparent strain of 1.9 %; between disc-like "
+    "pads, which take most of such a strain themselves, the force at the 0.2 % offset. "
+    "strength_definition tells which. The platen (guided or ball joint) is named beside every "
+    "value.",
 )
 define(
-    "strength_is_peak",
+    "strength_definition",
     "1",
-    "1 if the strength is the peak of the curve; 0 if the force went on rising, so that it is the "
-    "force at an apparent strain of 1.9 %.",
+    "What the strength is: 1 the peak of the curve, 2 the force at an apparent strain of 1.9 %, "
+    "3 the force at the 0.2 % offset.",
 )
 define(
     "strength_offset",
@@ -46,6 +47,9 @@ define(
 define("strain_at_strength", "1", "Apparent strain at the strength.")
 define("energy_to_strength", "J", "Work of the platen up to the strength.")
 define("dissipated_to_strength", "J", "Part of that work that is not stored elastically.")
+
+PEAK, AT_STRAIN, OFFSET = 1, 2, 3
+"""Definitions of a strength, as `strength_definition` tells them."""
 
 FAILURE_REGIONS = ("endplate_upper", "endplate_lower", "wall", "cement", "core")
 for _name in FAILURE_REGIONS:
@@ -68,38 +72,60 @@ def failure(specimen: Specimen, response: FailureResponse) -> tuple[Quantity, ..
 
     What the curve does not show is left out: a strain not reached, a line not met.
     """
-    strain = np.concatenate([[0.0], response.strain])
-    force = np.concatenate([[0.0], response.force_n])
-    found = list(_strength(specimen, response, strain, force))
-    offset = offset_force_n(strain, force)
+    curve = _Curve.of(response)
+    offset, apparent = curve.offset(), float(value("measures.strength.apparent.strain"))
+    is_reached = curve.strain[-1] >= apparent
+    found: list[Quantity] = []
+    if response.has_peak:
+        found += curve.marks(PEAK, float(response.strain[response.peak]))
+    elif is_padded(specimen):
+        found += curve.marks(OFFSET, offset) if offset is not None else ()
+    elif is_reached:
+        found += curve.marks(AT_STRAIN, apparent)
     if offset is not None:
-        found.append(quantity("strength_offset", offset))
-    apparent = float(value("measures.strength.apparent.strain"))
-    if strain[-1] >= apparent:
-        found.append(quantity("force_at_strain", float(np.interp(apparent, strain, force))))
+        found.append(quantity("strength_offset", curve.force_at(offset)))
+    if is_reached:
+        found.append(quantity("force_at_strain", curve.force_at(apparent)))
     return (*found, *failure_shares(specimen, response))
 
 
-def _strength(
-    specimen: Specimen, response: FailureResponse, strain: FloatArray, force: FloatArray
-) -> Iterator[Quantity]:
-    """Yield the strength, how it is defined, and strain and energies there; or nothing."""
-    at = float(value("measures.strength.apparent.strain"))
-    if response.has_peak:
-        at = float(response.strain[response.peak])
-    elif strain[-1] < at or is_padded(specimen):
-        return
-    before = strain < at
-    path = np.append(strain[before], at)
-    forces = np.append(force[before], np.interp(at, strain, force))
-    spent = [response.start_dissipated_n_mm, *(step.dissipated_n_mm for step in response.steps)]
-    work = response.height_mm * float(trapezoid(forces, path))
-    dissipated = float(np.interp(at, strain, spent)) - response.start_dissipated_n_mm
-    yield quantity("strength", float(forces[-1]))
-    yield quantity("strength_is_peak", float(response.has_peak))
-    yield quantity("strain_at_strength", at)
-    yield quantity("energy_to_strength", work / 1000.0)
-    yield quantity("dissipated_to_strength", dissipated / 1000.0)
+class _Curve(NamedTuple):
+    """Force (N) and dissipated energy (N mm) over apparent strain, each (n,), from the origin."""
+
+    strain: FloatArray
+    force: FloatArray
+    dissipated: FloatArray
+    height_mm: float
+
+    @classmethod
+    def of(cls, response: FailureResponse) -> _Curve:
+        spent = np.array([step.dissipated_n_mm for step in response.steps])
+        return cls(
+            np.append(0.0, response.strain),
+            np.append(0.0, response.force_n),
+            np.append(0.0, spent - response.start_dissipated_n_mm),
+            response.height_mm,
+        )
+
+    def force_at(self, strain: float) -> float:
+        return float(np.interp(strain, self.strain, self.force))
+
+    def offset(self) -> float | None:
+        return offset_strain(self.strain, self.force)
+
+    def marks(self, definition: int, at: float) -> tuple[Quantity, ...]:
+        """Return the strength at a strain, by which definition, and the energies up to it."""
+        before = self.strain < at
+        path, forces = (np.append(self.strain[before], at), self.force[before])
+        work = self.height_mm * float(trapezoid(np.append(forces, self.force_at(at)), path))
+        dissipated = float(np.interp(at, self.strain, self.dissipated))
+        return (
+            quantity("strength", self.force_at(at)),
+            quantity("strength_definition", definition),
+            quantity("strain_at_strength", at),
+            quantity("energy_to_strength", work / 1000.0),
+            quantity("dissipated_to_strength", dissipated / 1000.0),
+        )
 
 
 def is_padded(specimen: Specimen) -> bool:
@@ -108,8 +134,8 @@ def is_padded(specimen: Specimen) -> bool:
     return specimen.cap is not None and specimen.cap.youngs_modulus_mpa < soft
 
 
-def offset_force_n(strain: FloatArray, force: FloatArray) -> float | None:
-    """Return the force at which a curve meets the line of its steepest part, moved by 0.2 %.
+def offset_strain(strain: FloatArray, force: FloatArray) -> float | None:
+    """Return where a curve meets the line of its steepest part, moved by 0.2 %.
 
     Parameters
     ----------
@@ -119,26 +145,29 @@ def offset_force_n(strain: FloatArray, force: FloatArray) -> float | None:
     Returns
     -------
     float or None
-        None if they do not meet.
+        The strain there; None if they do not meet.
 
     Examples
     --------
     >>> strain = np.array([0.0, 0.005, 0.02])
-    >>> offset_force_n(strain, np.array([0.0, 1000.0, 1000.0]))
-    1000.0
+    >>> round(offset_strain(strain, np.array([0.0, 1000.0, 1000.0])), 6)
+    0.007
     """
     slopes = np.diff(force) / np.diff(strain)
     steepest = int(slopes.argmax())
-    origin = strain[steepest] - force[steepest] / slopes[steepest]
-    line = slopes[steepest] * (strain - origin - float(value("measures.strength.apparent.offset")))
-    # Before its steepest part a curve that closes gaps lies on the other side of the line.
-    below = steepest + np.flatnonzero((force - line)[steepest + 1 :] <= 0.0)
-    if slopes[steepest] <= 0.0 or not len(below):
+    slope = slopes[steepest]
+    if slope <= 0.0:
         return None
-    at = int(below[0]) + 1
-    before, after = (force - line)[at - 1 : at + 1]
-    share = before / (before - after)
-    return float(force[at - 1] + share * (force[at] - force[at - 1]))
+    origin = strain[steepest] - force[steepest] / slope
+    offset = float(value("measures.strength.apparent.offset"))
+    above = force - slope * (strain - origin - offset)
+    # A curve that closes gaps first lies on the other side of the line: look behind its steepest.
+    below = steepest + 1 + np.flatnonzero(above[steepest + 1 :] <= 0.0)
+    if not len(below):
+        return None
+    at = int(below[0])
+    share = above[at - 1] / (above[at - 1] - above[at])
+    return float(strain[at - 1] + share * (strain[at] - strain[at - 1]))
 
 
 def failure_regions(specimen: Specimen) -> dict[str, NDArray[np.bool_]]:

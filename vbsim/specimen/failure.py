@@ -42,6 +42,9 @@ _FIRST, _LARGEST = 0.001, 0.0025
 # Most by which the averaged inelastic strain may move in a step.
 _SOFTENING = 0.004
 
+# Less force than this is round-off of an unloaded body, N.
+_HELD_N = 1.0
+
 # Forces out of balance: half or twice of this changes the peak of an L1 by less than 0.02 %.
 _TOLERANCE = 1e-3
 
@@ -143,6 +146,7 @@ def load_to_failure(
     """
     require(specimen.ends is not None, "specimen", specimen.name, "potted before a strength test")
     solver = _solver(specimen, test, threads)
+    _let_go(solver, test)
     made, begun = solver.body.constituents, solver.body.state_rows()
     start_mm, spent = float(solver.motion[0]), solver.body.dissipated_n_mm()
     height = float(np.mean(specimen.anatomy.frame.heights()))
@@ -202,6 +206,16 @@ def _solver(specimen: Specimen, test: Strength, threads: int | None) -> Equilibr
     if status is not Status.DONE:
         raise NotConverged(f"{test.label()}, shrinkage: {status.value}", status)
     return at(solver.state())
+
+
+def _let_go(solver: Equilibrium, test: Strength) -> None:
+    """Take off the load that a treatment holds the body under: a test begins without one."""
+    if abs(float(solver.reaction[0])) < _HELD_N:
+        return
+    status = solver.run(Leg("let go", load(0.0), FREE, FREE, first=0.25, largest=0.5))
+    if status is not Status.DONE:
+        raise NotConverged(f"{test.label()}, taking the load off: {status.value}", status)
+    solver.history.clear()
 
 
 def _leg(test: Strength, height_mm: float, start_mm: float) -> Leg:

@@ -75,12 +75,9 @@ def failed(
 
 def _tell_no_peak(specimen: Specimen, test: Strength, percent: float) -> None:
     """Say what a curve without a peak means: another strength, or none between pads."""
-    rose = f"{specimen.name}, {test.label()}: the force still rose at {percent:.1f} % of strain"
-    if is_padded(specimen):
-        advice = "so that there is no strength between pads; raise until_strain"
-        warnings.warn(f"{rose}, {advice}", PhysicsWarning, stacklevel=3)
-    else:
-        log.info("%s; its strength is the force at 1.9 %%", rose)
+    what = "force at the 0.2 % offset" if is_padded(specimen) else "force at 1.9 % of strain"
+    name = f"{specimen.name}, {test.label()}"
+    log.info("%s: the force still rose at %.1f %%: its strength is the %s", name, percent, what)
 
 
 def write_history(path: Path, response: FailureResponse) -> None:

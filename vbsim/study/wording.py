@@ -142,7 +142,9 @@ BENDING = (
 
 
 _STRENGTH = Line("strength", "Strength", "kN", 1e-3, 2)
-_DEFINED = Line("strength_is_peak", "  which is", "", words=("at 1.9 %", "peak"))
+_DEFINED = Line(
+    "strength_definition", "  which is", "", words=("", "peak", "at 1.9 %", "0.2 % offset")
+)
 _OF_INTACT = Line("strength_vs_intact", "  of intact", "%", 100.0, 0)
 
 FAILURE = (
