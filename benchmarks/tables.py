@@ -75,7 +75,7 @@ def tables(folder: Path) -> str:
         found += ["### Strength and collapse of an L1, one thread", mechanics_table(tasks)]
     ends = folder / "robustness.jsonl"
     if ends.exists():
-        found += ["### Random vertebrae, loaded to failure", ends_table(ends)]
+        found += ["### Random vertebrae, treated and loaded to failure", ends_table(ends)]
     fitted = latest(folder / "fitted.jsonl", Fitted, lambda f: (f.name, f.task, f.dof))
     if fitted:
         found += ["### Fitted hexahedra, one core", fitted_table(fitted)]
@@ -235,19 +235,25 @@ def plastic_table(records: list[PlasticRecord]) -> str:
 def ends_table(path: Path) -> str:
     """Return how many cases ended how; what their statuses say is in the records."""
     cases = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    words = {
-        "strength": "a strength",
-        "no peak": "end of the path, the force still rising: said so, no strength",
+    kinds = {"drawn": "drawn fractures, loaded once", "story": "collapsed and treated by mechanics"}
+    ends = {
+        "whole": "a strength in every stage, all checks passed",
+        "no strength": "no strength: said so, with advice",
         "not converged": "stopped, with advice",
+        "told": "stopped or refused, with advice",
         "refused": "refused before loading, with the reason",
+        "wrong": "wrong by one of the checks",
     }
     rows = []
-    for end, told in words.items():
-        found = [case for case in cases if case["end"] == end]
-        worst = max((case["residual"] for case in found if "residual" in case), default=None)
-        share = f"{len(found) / len(cases):.1%}"
-        rows.append((told, str(len(found)), share, "" if worst is None else f"{worst:.0e}"))
-    return markdown(("end", "cases", "share", "worst residual"), rows)
+    for kind, title in kinds.items():
+        own = [case for case in cases if case["kind"] == kind]
+        cpu = sum(case.get("cpu_s", 0.0) for case in own)
+        for end, told in ends.items():
+            n = sum(case["end"] == end for case in own)
+            if n or end in ("whole", "wrong"):
+                share = f"{n / len(own):.1%}"
+                rows.append((title, told, str(n), share, f"{cpu / len(own):.1f}"))
+    return markdown(("cases", "end", "number", "share", "CPU s a case"), rows)
 
 
 def mechanics_table(records: list[MechanicsRecord]) -> str:

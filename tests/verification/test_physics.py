@@ -9,6 +9,7 @@ import pytest
 
 import vbsim as vb
 from vbsim.augmentation import DISTRIBUTIONS
+from vbsim.data import value
 from vbsim.fem import solve_modes
 from vbsim.fracture import Cleft
 from vbsim.materials.cement import cement, cement_names
@@ -114,7 +115,7 @@ def test_all_cement_is_a_column_of_it(intact):
     fill = vb.CementFill(volume_ml=1.0, distribution="central")
     most = fill.largest_volume_ml(intact)
     full = axial(filled(intact, most, "central"))
-    composite = 0.61 * 2200.0
+    composite = value("bone.composite.modulus_factor") * 2200.0
     frame = intact.anatomy.frame
     column = composite * intact.volume_ml() * 1000.0 / np.mean(frame.heights()) ** 2
     caps = 2500.0 * 1000.0 / 20.0

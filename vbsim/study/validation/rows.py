@@ -193,8 +193,7 @@ def c8(bench: Bench, entry: Entry) -> Mapping[str, Found]:
         filled = bench.stiffness(setup, Section(), fill)
         words = f"{bare:.1f} to {filled:.1f} kN/mm"
         found[key] = Found(100.0 * (filled / bare - 1.0), words)
-    most = entry.given["until_strain"]
-    gain = connected_gain(bench, setup, Section(), shapes["connected"], until_strain=most)
+    gain = connected_gain(bench, setup, Section(), shapes["connected"])
     return {**found, "connected_strength": Found(*gain)}
 
 

@@ -181,7 +181,6 @@ def c7(bench: Bench, entry: Entry) -> Mapping[str, tuple[float, str]]:
             setup,
             wedge,
             CementFill(filling_fraction_percent=percent, distribution=shape),
-            until_strain=given["until_strain"],
         )
         for shape in ("column", "central")
     )
@@ -190,12 +189,10 @@ def c7(bench: Bench, entry: Entry) -> Mapping[str, tuple[float, str]]:
     return {"partial_over_full": (partial / full, words), "full_over_intact": (full / intact, "")}
 
 
-def connected_gain(
-    bench: Bench, setup: Setup, *steps: Step, until_strain: float
-) -> tuple[float, str]:
+def connected_gain(bench: Bench, setup: Setup, *steps: Step) -> tuple[float, str]:
     """Return the gain of strength by the last of some steps, percent."""
     bare = bench.strength(setup, *steps[:-1])
-    filled = bench.strength(setup, *steps, until_strain=until_strain)
+    filled = bench.strength(setup, *steps)
     return 100.0 * (filled / bare - 1.0), f"{bare:.2f} to {filled:.2f} kN"
 
 
