@@ -19,15 +19,15 @@ from vbsim.study.sweep.risks import risks
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PINNED = 0.01
 PIN = {
-    "l1_wedge_bipedicular": 1.106,  # stiffness, augmented / intact
-    "t8_biconcave": 1.660,  # stiffness, augmented / fractured
-    "bipedicular": 0.698,  # stiffness, bipedicular / unipedicular
-    "api_in_30_lines": 1.296,  # stiffness, augmented / intact
-    "volume_series": 1.214,  # stiffness at 30 % fill / intact
-    "injection_bipedicular": 2.432,  # stiffness, augmented / fractured
+    "l1_wedge_bipedicular": 1.023,  # stiffness, augmented / intact
+    "t8_biconcave": 1.558,  # stiffness, augmented / fractured
+    "bipedicular": 0.732,  # stiffness, bipedicular / unipedicular
+    "api_in_30_lines": 1.169,  # stiffness, augmented / intact
+    "volume_series": 1.120,  # stiffness at 30 % fill / intact
+    "injection_bipedicular": 2.149,  # stiffness, augmented / fractured
     "curing": 56.93,  # peak temperature of bone at the cement, C
     "l1_collapse_balloon_cement": 67.52,  # lost anterior height restored, %
-    "from_images": 1.438,  # stiffness, augmented / intact
+    "from_images": 1.294,  # stiffness, augmented / intact
 }
 
 
