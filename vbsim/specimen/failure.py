@@ -27,8 +27,9 @@ from vbsim.fem.loads import Strength
 from vbsim.kernels.constitutive import slots
 from vbsim.materials.constituents import Constituents
 from vbsim.specimen.deformed import Deformed
-from vbsim.specimen.specimen import Specimen
+from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
 from vbsim.specimen.yielding import averaging_mm, cement_shrinkage, yielding_constituents
+from vbsim.specimen.yielding_cells import yielding_cells
 
 __all__ = ["FailureResponse", "load_to_failure"]
 
@@ -51,7 +52,7 @@ _TOLERANCE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class FailureResponse:
-    """Response of a specimen to a strength test.
+    """Response of a specimen to a strength test; on a mesh, arrays of cells are (n_cells,).
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ class FailureResponse:
     start_dissipated_n_mm : float
         What the laws had dissipated before.
     displacement_mm : (3, n_z + 1, n_y + 1, n_x + 1) float
-        Displacement at the end, in the grid's axes.
+        Displacement at the end, in the grid's axes; of points (3, n_points) on a mesh.
     inelastic : (n_z, n_y, n_x) float
         Inelastic strain gained by the end, times the volume of what yielded / voxel volume; on the
         undeformed grid.
@@ -117,7 +118,7 @@ class FailureResponse:
 
 
 def load_to_failure(
-    specimen: Specimen,
+    specimen: AnySpecimen,
     test: Strength,
     *,
     threads: int | None = 1,
@@ -128,7 +129,7 @@ def load_to_failure(
 
     Parameters
     ----------
-    specimen : Specimen
+    specimen : Specimen or FittedSpecimen
         Potted.
     test : Strength
         The test.
@@ -170,7 +171,7 @@ def load_to_failure(
     )
 
 
-def _solver(specimen: Specimen, test: Strength, threads: int | None) -> Equilibrium:
+def _solver(specimen: AnySpecimen, test: Strength, threads: int | None) -> Equilibrium:
     """Return a solver at the start of a test: on a new body, or where mechanics has left it."""
     line = test.load_offset_mm if test.platen == "ball_joint" else (0.0, 0.0)
     settings = EquilibriumSettings(
@@ -185,7 +186,10 @@ def _solver(specimen: Specimen, test: Strength, threads: int | None) -> Equilibr
             f"{deformed.lateral!r}, as the body was deformed",
         )
         return deformed.equilibrium(settings, load_line_mm=line)
-    made = yielding_constituents(specimen)
+    if isinstance(specimen, FittedSpecimen):
+        made, grid = yielding_cells(specimen), specimen.source
+    else:
+        made, grid = yielding_constituents(specimen), specimen
 
     def at(state: BodyState | None) -> Equilibrium:
         return Equilibrium(
@@ -197,7 +201,7 @@ def _solver(specimen: Specimen, test: Strength, threads: int | None) -> Equilibr
             settings=settings._replace(softening_step=_SOFTENING, bending="secant"),
         )
 
-    if cement_shrinkage(specimen) is None:
+    if cement_shrinkage(grid) is None:
         return at(None)
     # Cement that has shrunk strains the bone around it before any load does.
     solver = at(None)
@@ -239,13 +243,13 @@ def _leg(test: Strength, height_mm: float, start_mm: float) -> Leg:
     )
 
 
-def _spread(specimen: Specimen, made: Constituents, values: FloatArray) -> FloatArray:
+def _spread(specimen: AnySpecimen, made: Constituents, values: FloatArray) -> FloatArray:
     """Return a sum over the constituents of every voxel, weighted by volume."""
     total = np.bincount(made.cell, made.weight * values, specimen.domain.n_cells)
     return frozen(np.asarray(total, np.float64).reshape(specimen.domain.shape))
 
 
-def _damage(specimen: Specimen, made: Constituents, values: FloatArray) -> FloatArray:
+def _damage(specimen: AnySpecimen, made: Constituents, values: FloatArray) -> FloatArray:
     weight = made.weight * made.is_inelastic
     total = np.bincount(made.cell, weight * values, specimen.domain.n_cells)
     volume = np.bincount(made.cell, weight, specimen.domain.n_cells)

@@ -131,6 +131,10 @@ class FittedSpecimen:
         """What the fracture chapter keeps of its step, or None."""
         return self.source.fracture
 
+    @property
+    def mechanics(self) -> None:
+        """Mechanics that has deformed the stage: none, steps of mechanics need voxels."""
+
     @cached_property
     def materials(self) -> StiffnessField:
         """Stiffness of every cell."""

@@ -22,10 +22,15 @@ from vbsim.specimen.specimen import Specimen
 from vbsim.specimen.stiffness import cemented_shares, layered_cement
 
 __all__ = [
+    "Yield",
     "averaging_mm",
     "cement_shrinkage",
-    "yielding_constituents",
+    "compartment",
+    "strengths_mpa",
     "trabecular_strength_mpa",
+    "volumes_of",
+    "yield_of",
+    "yielding_constituents",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -41,7 +46,7 @@ def averaging_mm() -> float:
 
 def yielding_constituents(specimen: Specimen) -> Constituents:
     """Return the constituents of a potted specimen for a strength test."""
-    volumes, strengths = _volumes(specimen), _strengths(specimen)
+    volumes, strengths = volumes_of(specimen), strengths_mpa(specimen)
     fields = specimen.compartment_stiffness()
     parts: list[Part] = []
     layered = specimen.tissue.endplate > _LEAST_FRACTION
@@ -52,7 +57,9 @@ def yielding_constituents(specimen: Specimen) -> Constituents:
         place = ~layered
         if name == "endplate":  # slivers of it: elastic
             field = StiffnessField(field.units, field.moduli * place)
-        parts += _of(specimen, name, field, volumes[name], strengths[name], place)
+        shrunk = cement_shrinkage(specimen) if name == "cement" else None
+        law = yield_of(specimen, name)
+        parts += compartment(name, field, volumes[name], strengths[name], place, law, shrunk)
     return Constituents.join(parts)
 
 
@@ -75,7 +82,7 @@ def _crushed(specimen: Specimen) -> FloatArray:
     return np.asarray(specimen.integrity ** value("strength.crushed.strength_exponent"))
 
 
-def _volumes(specimen: Specimen) -> dict[str, FloatArray]:
+def volumes_of(specimen: Specimen) -> dict[str, FloatArray]:
     """Return the part of every voxel that each compartment fills."""
     tissue = specimen.tissue
     volumes = {name: np.asarray(part) for name, part in zip(tissue._fields, tissue, strict=True)}
@@ -88,7 +95,7 @@ def _volumes(specimen: Specimen) -> dict[str, FloatArray]:
     return volumes | {"trabecular": free}
 
 
-def _strengths(specimen: Specimen) -> dict[str, FloatArray]:
+def strengths_mpa(specimen: Specimen) -> dict[str, FloatArray]:
     """Return the compressive strength of each compartment itself, MPa; infinite if elastic."""
     shape = specimen.domain.shape
     bone, wall = trabecular_strength_mpa(specimen), _wall_mpa()
@@ -121,7 +128,7 @@ def _cement_strength(specimen: Specimen, bone: FloatArray) -> FloatArray:
         volume += in_bone + in_cleft
     own = np.divide(total, volume, out=np.full_like(total, np.inf), where=volume > 0.0)
     cut, level = layered_cement(specimen)
-    free = _volumes(specimen)["trabecular"][cut]
+    free = volumes_of(specimen)["trabecular"][cut]
     decides = free > value("strength.layers.thin") * (free + volume[cut])
     weak = np.minimum(own[cut], bone[cut])
     own[cut] = np.where(decides, (1.0 - level) * own[cut] + level * weak, own[cut])
@@ -169,17 +176,20 @@ def _wall_surface() -> Surface:
     return Surface(tension=(ratio,) * 3, interaction=value("strength.shell.interaction"))
 
 
-class _Yield(NamedTuple):
+class Yield(NamedTuple):
+    """What a compartment yields by."""
+
     surface: Surface
     softening: Softening
 
 
-def _yield(specimen: Specimen, name: str) -> _Yield:
+def yield_of(specimen: Specimen, name: str) -> Yield:
+    """Return the surface and what follows yield of a compartment."""
     if name in ("shell", "endplate"):
-        return _Yield(_wall_surface(), _post_yield())
+        return Yield(_wall_surface(), _post_yield())
     if name == "cement":
-        return _Yield(_cement_surface(specimen), _cement_softening())
-    return _Yield(_bone_surface(specimen), _post_yield())
+        return Yield(_cement_surface(specimen), _cement_softening())
+    return Yield(_bone_surface(specimen), _post_yield())
 
 
 def _cement_surface(specimen: Specimen) -> Surface:
@@ -201,28 +211,46 @@ def _cement_softening() -> Softening:
 # Parts --------------------------------------------------------------------------------------------
 
 
-def _of(
-    specimen: Specimen,
+def compartment(
     name: str,
     field: StiffnessField,
     volume: FloatArray,
     strength: FloatArray,
     place: NDArray[np.bool_],
+    law: Yield,
+    shrinkage: FloatArray | None = None,
 ) -> Iterator[Part]:
-    """Yield one compartment in some voxels: where it is too little or endless, elastic."""
+    """Yield one compartment in some cells: where it is too little or endless, elastic.
+
+    Parameters
+    ----------
+    name : str
+        The compartment.
+    field : StiffnessField
+        Its stiffness, per volume of the cells.
+    volume : array of cells
+        Part of every cell that it fills.
+    strength : array of cells
+        Its own compressive strength, MPa; infinite if elastic.
+    place : bool array of cells
+        Cells to be looked at.
+    law : Yield
+        What it yields by.
+    shrinkage : array of cells, optional
+        Its linear shrinkage since it was born.
+    """
     constants = field.mean_constants().reshape(-1, 9)
     held = (place & field.moduli.any(axis=0)).ravel()
     yields = held & (volume > _LEAST_FRACTION).ravel() & np.isfinite(strength).ravel()
     cells = np.flatnonzero(held & ~yields)
-    shrunk = cement_shrinkage(specimen) if name == "cement" else None
     if len(cells):
-        yield Part(name, cells, Elastic(constants[cells]), 1.0, _smaller(shrunk, cells))
+        yield Part(name, cells, Elastic(constants[cells]), 1.0, _smaller(shrinkage, cells))
     cells = np.flatnonzero(yields)
     if len(cells):
         share = volume.ravel()[cells]
         own = constants[cells] / share[:, None]
-        law = Quadric(own, strength.ravel()[cells], *_yield(specimen, name))
-        yield Part(name, cells, law, share, _smaller(shrunk, cells))
+        quadric = Quadric(own, strength.ravel()[cells], *law)
+        yield Part(name, cells, quadric, share, _smaller(shrinkage, cells))
 
 
 def cement_shrinkage(specimen: Specimen) -> FloatArray | None:
@@ -275,7 +303,7 @@ def _stack(
         if chosen.any():
             share = total[chosen]
             law = Quadric(
-                constants[chosen] / share[:, None], weakest[chosen], *_yield(specimen, name)
+                constants[chosen] / share[:, None], weakest[chosen], *yield_of(specimen, name)
             )
             yield Part(name, cells[chosen], law, share)
     endless = ~is_bone & ~is_plate
