@@ -79,8 +79,3 @@ def test_forecast_counts_the_mesh(result):
 def test_wrong_meshes_are_refused_by_place(change, message):
     with pytest.raises(InvalidCase, match=message):
         read_case({**CASE, "mesh": change})
-
-
-def test_what_only_voxels_can_is_refused():
-    with pytest.raises(InvalidCase, match=r"tests\[0\].kind.*need \[mesh\] kind = 'voxels'"):
-        read_case({**CASE, "tests": [{"kind": "strength"}]})

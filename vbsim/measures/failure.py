@@ -10,8 +10,10 @@ from scipy.integrate import trapezoid
 
 from vbsim.data import value
 from vbsim.measures.fields import body_fraction
+from vbsim.measures.fitted_failure import cell_regions
 from vbsim.quantities import Quantity, define, quantity
 from vbsim.specimen.failure import FailureResponse
+from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
 from vbsim.specimen.specimen import Specimen
 
 __all__ = ["FAILURE_REGIONS", "failure", "failure_regions", "failure_shares", "is_padded"]
@@ -67,7 +69,7 @@ for _name in FAILURE_REGIONS:
     )
 
 
-def failure(specimen: Specimen, response: FailureResponse) -> tuple[Quantity, ...]:
+def failure(specimen: AnySpecimen, response: FailureResponse) -> tuple[Quantity, ...]:
     """Return every measure of a strength test.
 
     What the curve does not show is left out: a strain not reached, a line not met.
@@ -128,7 +130,7 @@ class _Curve(NamedTuple):
         )
 
 
-def is_padded(specimen: Specimen) -> bool:
+def is_padded(specimen: AnySpecimen) -> bool:
     """Return whether caps are pads as soft as discs, which take most of an apparent strain."""
     soft = float(value("measures.strength.apparent.pads_mpa"))
     return specimen.cap is not None and specimen.cap.youngs_modulus_mpa < soft
@@ -194,14 +196,18 @@ def failure_regions(specimen: Specimen) -> dict[str, NDArray[np.bool_]]:
     return regions
 
 
-def failure_shares(specimen: Specimen, response: FailureResponse) -> tuple[Quantity, ...]:
+def failure_shares(specimen: AnySpecimen, response: FailureResponse) -> tuple[Quantity, ...]:
     """Return where the inelastic strain sits: its share in each region."""
     if specimen.mechanics is not None:  # its fields lie on the undeformed grid
         specimen = specimen.mechanics.reference
-    total = float(response.inelastic.sum())
+    if isinstance(specimen, FittedSpecimen):
+        amount, regions = response.inelastic * specimen.volumes_mm3, cell_regions(specimen)
+    else:
+        amount, regions = response.inelastic, failure_regions(specimen)
+    total = float(amount.sum())
     if total <= 0.0:
         return ()
     return tuple(
-        quantity(f"failure_share_{name}", float(response.inelastic[place].sum()) / total)
-        for name, place in failure_regions(specimen).items()
+        quantity(f"failure_share_{name}", float(amount[place].sum()) / total)
+        for name, place in regions.items()
     )

@@ -179,9 +179,14 @@ class Case(Parameters):
         asked = [("steps", index, step.kind) for index, step in enumerate(self.steps)]
         asked += [("tests", index, test.kind) for index, test in enumerate(self.tests)]
         for table, index, kind in asked:
-            if kind in ("collapse", "strength"):
+            if kind in ("collapse", "traction", "balloon", "settling"):
                 raise InvalidCase(
-                    f"= {inline(kind)}: large deformation and yield need [mesh] kind = 'voxels'",
+                    f"= {inline(kind)}: large deformation needs [mesh] kind = 'voxels'",
+                    f"{table}[{index}].kind",
+                )
+            if kind == "strength" and self.mesh.kind != "hexa":
+                raise InvalidCase(
+                    "= 'strength': yield needs [mesh] kind = 'voxels' or 'hexa'",
                     f"{table}[{index}].kind",
                 )
 

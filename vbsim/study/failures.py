@@ -18,7 +18,7 @@ from vbsim.fem.equilibrium.checkpoint import step_of
 from vbsim.fem.loads import Strength
 from vbsim.measures import is_padded
 from vbsim.specimen.failure import FailureResponse, load_to_failure
-from vbsim.specimen.specimen import Specimen
+from vbsim.specimen.fitted import AnySpecimen
 from vbsim.study.results import file_written_aside
 
 __all__ = ["failed", "write_history", "write_steps"]
@@ -27,7 +27,7 @@ log = logging.getLogger("vbsim.study")
 
 
 def failed(
-    specimen: Specimen,
+    specimen: AnySpecimen,
     test: Strength,
     *,
     threads: int | None,
@@ -38,7 +38,7 @@ def failed(
 
     Parameters
     ----------
-    specimen : Specimen
+    specimen : Specimen or FittedSpecimen
         Potted.
     test : Strength
         The test, under the name it has in the study.
@@ -73,7 +73,7 @@ def failed(
     return earlier
 
 
-def _tell_no_peak(specimen: Specimen, test: Strength, percent: float) -> None:
+def _tell_no_peak(specimen: AnySpecimen, test: Strength, percent: float) -> None:
     """Say what a curve without a peak means: another strength, or none between pads."""
     what = "force at the 0.2 % offset" if is_padded(specimen) else "force at 1.9 % of strain"
     name = f"{specimen.name}, {test.label()}"
@@ -98,7 +98,7 @@ def write_steps(path: Path, steps: Sequence[Step]) -> None:
 
 
 def _solve(
-    specimen: Specimen,
+    specimen: AnySpecimen,
     test: Strength,
     threads: int | None,
     checkpoint: Path | None,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,11 @@ from vbsim.mesh import VoxelGrid
 from vbsim.mesh.locating import GridLocator
 from vbsim.mesh.mesh import Mesh
 from vbsim.specimen import Potting, Specimen
+from vbsim.specimen.failure import FailureResponse
 from vbsim.specimen.fitted import FittedSpecimen, HexaFitter
 from vbsim.study.fields import in_world
 
-__all__ = ["Hexa", "fitted_mesh", "pictured"]
+__all__ = ["Hexa", "fitted_mesh", "pictured", "pictured_failures"]
 
 FloatArray = NDArray[np.float64]
 
@@ -87,10 +89,15 @@ class Hexa(Parameters):
         )
 
 
-def fitted_mesh(specimen: FittedSpecimen, responses: Mapping[str, Response]) -> Mesh:
+def fitted_mesh(
+    specimen: FittedSpecimen,
+    responses: Mapping[str, Response],
+    failures: Mapping[str, FailureResponse] = MappingProxyType({}),
+) -> Mesh:
     """Return the mesh of a stage in the world with every field, as it was solved.
 
-    Arrays of the first test have plain names, those of every further test start with its name.
+    Arrays of the first test have plain names, those of every further test start with its name;
+    strength tests leave displacement, inelastic strain and damage, as at their end.
     """
     frame, mesh = specimen.anatomy.frame, specimen.domain
     cells: dict[str, NDArray[np.generic]] = {
@@ -111,6 +118,10 @@ def fitted_mesh(specimen: FittedSpecimen, responses: Mapping[str, Response]) -> 
         cells[f"{prefix}stress_mpa"] = in_world(stress, frame.axes)
         cells[f"{prefix}von_mises_mpa"] = recovery.von_mises(stress)
         cells[f"{prefix}sed_mpa"] = recovery.energy_density(strain, stress)
+    for test, failed in failures.items():
+        points[f"{test}_displacement_mm"] = failed.displacement_mm.T @ frame.axes.T
+        cells[f"{test}_inelastic_strain"] = failed.inelastic
+        cells[f"{test}_damage"] = failed.damage
     placed = mesh.with_points(frame.to_world(mesh.points))
     return replace(placed, cell_data=cells, point_data=points)
 
@@ -126,15 +137,43 @@ def pictured(
     potted = replace(potting.apply(specimen.source), name=specimen.name)
     if not responses:
         return potted, {}
+    follow = _following(specimen, potted)
+    return potted, {
+        test: replace(response, displacement_mm=follow(response.displacement_mm))
+        for test, response in responses.items()
+    }
+
+
+def pictured_failures(
+    specimen: FittedSpecimen, failures: Mapping[str, FailureResponse], potted: Specimen
+) -> dict[str, FailureResponse]:
+    """Return strength tests on the voxels of a potted stage: each takes what its cell has."""
+    if not failures:
+        return {}
+    follow = _following(specimen, potted)
+    cell = GridLocator(specimen.domain, potted.body_axes()).of_cells
+    return {
+        test: replace(
+            failed,
+            displacement_mm=follow(failed.displacement_mm),
+            inelastic=cell(failed.inelastic),
+            damage=cell(failed.damage),
+            by_part={name: cell(part) for name, part in failed.by_part.items()},
+        )
+        for test, failed in failures.items()
+    }
+
+
+def _following(specimen: FittedSpecimen, potted: Specimen) -> Callable[[FloatArray], FloatArray]:
+    """Return what moves the points of a grid with those of the mesh, (3, n_points)."""
     locator = GridLocator(specimen.domain, potted.body_faces())
     outside = locator.holder < 0
     nearest = np.asarray(
         distance_transform_edt(outside, return_distances=False, return_indices=True)
     )
-    shown: dict[str, Any] = {}
-    for test, response in responses.items():
-        inside = locator.of_points(response.displacement_mm.T)
-        filled = inside[tuple(nearest)]
-        moved = np.ascontiguousarray(np.moveaxis(filled, -1, 0))
-        shown[test] = replace(response, displacement_mm=moved)
-    return potted, shown
+
+    def follow(displacement_mm: FloatArray) -> FloatArray:
+        filled = locator.of_points(displacement_mm.T)[tuple(nearest)]
+        return np.ascontiguousarray(np.moveaxis(filled, -1, 0))
+
+    return follow

@@ -26,7 +26,7 @@ from vbsim.study import memory
 from vbsim.study.case import AnyVertebra, Case
 from vbsim.study.failures import failed
 from vbsim.study.faults import located
-from vbsim.study.hexa import Hexa, pictured
+from vbsim.study.hexa import Hexa, pictured, pictured_failures
 from vbsim.study.results import NO_TEST, Row
 from vbsim.study.store import StageStore
 
@@ -34,6 +34,7 @@ __all__ = [
     "Stage",
     "Progress",
     "as_voxels",
+    "failures_on_voxels",
     "build_stages",
     "solve_stages",
     "measure_stages",
@@ -92,6 +93,13 @@ def as_voxels(case: Case, stage: Stage) -> tuple[Specimen, Mapping[str, Response
     if isinstance(stage.specimen, FittedSpecimen):
         return pictured(stage.specimen, stage.responses, case.potting)
     return stage.specimen, stage.responses
+
+
+def failures_on_voxels(stage: Stage, potted: Specimen) -> Mapping[str, FailureResponse]:
+    """Return the responses to strength tests on the grid of a potted specimen, for pictures."""
+    if isinstance(stage.specimen, FittedSpecimen):
+        return pictured_failures(stage.specimen, stage.failures, potted)
+    return stage.failures
 
 
 def silent(doing: str, done: float) -> None:
@@ -279,7 +287,7 @@ def _failures(
     """Return the responses of a stage to the strength tests."""
     found = {}
     for name, test in zip(test_names(case), case.tests, strict=True):
-        if isinstance(test, Strength) and isinstance(stage.specimen, Specimen):
+        if isinstance(test, Strength):
             key = case.stage_digest(stage.n_steps, test.model_dump(mode="json", exclude={"name"}))
             response = failed(
                 stage.specimen,
@@ -369,7 +377,7 @@ def _measured(case: Case, stage: Stage, test: str, intact: Stage) -> tuple[Quant
     if not test:
         frame = None if stage is intact else intact.specimen.anatomy.frame
         return (*measures.geometry(stage.specimen, frame), *stage.report)
-    if test in stage.failures and isinstance(stage.specimen, Specimen):
+    if test in stage.failures:
         return measures.failure(stage.specimen, stage.failures[test])
     kind = next(t.kind for n, t in zip(test_names(case), case.tests, strict=True) if n == test)
     return measures.measure(

@@ -27,6 +27,7 @@ from vbsim.study.pipeline import (
     Stage,
     as_voxels,
     build_stages,
+    failures_on_voxels,
     measure_stages,
     physics_warnings,
     silent,
@@ -230,10 +231,10 @@ def _write_fields(folder: Path, case: Case, stages: Sequence[Stage]) -> None:
         frame = stage.specimen.anatomy.frame
         write_vtp(folder / "geometry" / f"{stage.name}.vtp", frame, needles_of(case, stage))
         potted, responses = as_voxels(case, stage)
-        cells, points = stage_fields(potted, responses, stage.failures)
+        cells, points = stage_fields(potted, responses, failures_on_voxels(stage, potted))
         write_vti(folder / "fields" / f"{stage.name}.vti", potted.domain, cells, points)
         if isinstance(stage.specimen, FittedSpecimen):
-            mesh = fitted_mesh(stage.specimen, stage.responses)
+            mesh = fitted_mesh(stage.specimen, stage.responses, stage.failures)
             write_vtu(folder / "fields" / f"{stage.name}.vtu", mesh)
         for test, response in stage.failures.items():
             (folder / HISTORIES).mkdir(exist_ok=True)
