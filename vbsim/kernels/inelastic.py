@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.kernels import inlined, kernel
-from vbsim.kernels.constitutive import ladder
+from vbsim.kernels.constitutive import ladder, logarithmic
 
 __all__ = ["N_PACKED", "Active", "evaluate", "multiply", "orthotropic", "cavity"]
 
@@ -149,6 +149,43 @@ def _born(law, F, params, birth, old, dt, P, A, new, work):
     return flag
 
 
+# Rows of `sums` in `_logarithmic`: strain, scratch, one stress, all of it, one tangent, all of it.
+_SUMS = 16
+
+
+@kernel
+def _logarithmic(F, active, first, stop, old, new, dt, P, A, sums, frame):
+    """Set stress and tangent of the constituents of a cell that share its logarithmic strain.
+
+    One principal frame and one tangent for all of them together, but for those with a birth.
+    Returns 1 if the cell is inverted.
+    """
+    eps, scratch, one, total = sums[0], sums[1], sums[2], sums[3]
+    one_C, C, lengths, Q = sums[4:10], sums[10:16], frame[0], frame[1:]
+    found = False
+    for j in range(first, stop):
+        if active.birth[j] >= 0 or not ladder.is_logarithmic(active.law[j]):
+            continue
+        if not found:
+            found = True
+            if not logarithmic.strain(F, eps, lengths, Q):
+                return 1
+            total[:] = 0.0
+            C[:] = 0.0
+        ladder.stress(active.law[j], eps, active.params[j], old[j], dt, one, one_C, new[j], scratch)
+        weight = active.weight[j]
+        for k in range(6):
+            total[k] += weight * one[k]
+            for m in range(6):
+                C[k, m] += weight * one_C[k, m]
+    if found:
+        logarithmic.piola(F, total, C, lengths, Q, P, A)
+    else:
+        P[:] = 0.0
+        A[:] = 0.0
+    return 0
+
+
 @kernel
 def evaluate(
     u,
@@ -211,7 +248,8 @@ def evaluate(
     """
     F, P, G = np.empty(9), np.empty(9), np.empty(9)
     A, one_P, one_A = np.empty((9, 9)), np.empty(9), np.empty((9, 9))
-    work, cof = np.empty((11, 9)), np.empty(9)
+    work, cof, sums = np.empty((11, 9)), np.empty(9), np.empty((_SUMS, 6))
+    frame = np.empty((4, 3))
     refused = 0
     n_z = cells.plane.shape[0] - 1
     for z in range(max(start - 1, 0), min(stop, n_z)):
@@ -226,15 +264,17 @@ def evaluate(
                 F[0] += 1.0
                 F[4] += 1.0
                 F[8] += 1.0
-                P[:] = 0.0
-                A[:] = 0.0
-                for j in range(active.entry[at], active.entry[at + 1]):
+                first, stop_at = active.entry[at], active.entry[at + 1]
+                refused += _logarithmic(F, active, first, stop_at, old, new, dt, P, A, sums, frame)
+                for j in range(first, stop_at):
                     if active.birth[j] >= 0:
                         birth = active.births[active.birth[j]]
                         flag = _born(
                             active.law[j], F, active.params[j], birth, old[j], dt, one_P, one_A,
                             new[j], work,
                         )  # fmt: skip
+                    elif ladder.is_logarithmic(active.law[j]):
+                        continue
                     else:
                         flag = ladder.respond(
                             active.law[j], F, active.params[j], old[j], dt, one_P, one_A, new[j]

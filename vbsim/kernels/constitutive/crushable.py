@@ -37,7 +37,7 @@ from vbsim.kernels import inlined, kernel
 from vbsim.kernels.constitutive import logarithmic
 from vbsim.kernels.constitutive.slots import DAMAGE, DISSIPATED, INELASTIC, OWN, SOFTENING
 
-__all__ = ["N_PARAMS", "N_STATE", "respond"]
+__all__ = ["N_PARAMS", "N_STATE", "respond", "stress"]
 
 # Places of the parameters.
 E, NU, MAP_A, MAP_B, MAP_C, MAP_D = 0, 1, 2, 3, 4, 5
@@ -111,17 +111,25 @@ def _after(row, trial, shape, step, kappa, scale, rate):
     q_p = q * G3 * b * step * m_p / (m * m * down)
     n = max(sqrt(a * p * p + b * q * q), 1e-300)
     residual = n - m
-    slope = (a * p * p_slope + b * q * q_slope) / n - m_slope
+    n_slope = (a * p * p_slope + b * q * q_slope) / n
     by_p = (a * p * p_p + b * q * q_p) / n - m_p
-    return residual, slope, by_p, b * q / (n * down), p, q, p_slope, q_slope, p_p, q_p, down
+    by_q = b * q / (n * down)
+    # The stress falls with a step as 1 / (1 + step): m / n is almost straight, n - m is not.
+    straight = m / n * n_slope - m_slope
+    slope = n_slope - m_slope
+    return residual, slope, by_p, by_q, p, q, p_slope, q_slope, p_p, q_p, down, straight
 
 
 @inlined
-def _plastic_step(row, trial, shape, kappa, scale, rate):
-    """Return the plastic step at which the excess of stress is gone: Newton, kept in a bracket."""
+def _plastic_step(row, trial, shape, kappa, scale, rate, found):
+    """Return the plastic step at which the excess of stress is gone, and what `_after` says there.
+
+    Newton's method, kept in a bracket; `found` is what `_after` says at the trial.
+    """
     # A first step that a stress far beyond the tensile apex survives, too.
     low, high = 0.0, np.inf
     step = 0.1 * (abs(trial[0]) + trial[1]) / (trial[2] * shape[0] + trial[3] * shape[1])
+    step = max(step, min(found[0] / max(-found[11], 1e-300), 10.0 * step))
     for _ in range(_LIMIT):
         found = _after(row, trial, shape, step, kappa, scale, rate)
         if abs(found[0]) <= _CLOSE * scale:
@@ -131,10 +139,12 @@ def _plastic_step(row, trial, shape, kappa, scale, rate):
         else:
             high = step
         longest = 10.0 * step  # a flat or rising residual tells nothing about the distance
-        step -= found[0] / min(found[1], -1e-300)
+        step -= found[0] / min(found[11], -1e-300)
         if not low < step < min(high, longest):
             step = 0.5 * (low + high) if high < np.inf else longest
-    return step
+    else:
+        found = _after(row, trial, shape, step, kappa, scale, rate)
+    return step, found
 
 
 @inlined
@@ -182,8 +192,7 @@ def _stress(eps, row, old, dt, sig, C, new):
     step = 0.0
     found = _after(row, trial, shape, step, kappa, scale, rate)
     if found[0] > _CLOSE * scale:
-        step = _plastic_step(row, trial, shape, kappa, scale, rate)
-        found = _after(row, trial, shape, step, kappa, scale, rate)
+        step, found = _plastic_step(row, trial, shape, kappa, scale, rate, found)
     new[INELASTIC] = kappa + step
     _spread(found, trial, step, G, left, sig, C)
     p, q = (found[4], found[5]) if step > 0.0 else (trial[0], trial[1])
@@ -234,20 +243,28 @@ def _map(row, v):
 
 
 @kernel
+def stress(eps, row, old, dt, sig, C, new, mapped):
+    """Set stress (6,), its derivative (6, 6) and the state, from the logarithmic strain (6,).
+
+    `mapped`, (6,), is scratch.
+    """
+    mapped[:] = eps
+    _map(row, mapped)
+    _stress(mapped, row, old, dt, sig, C, new)
+    _map(row, sig)
+    for i in range(6):
+        _map(row, C[i])
+    for j in range(6):
+        _map(row, C[:, j])
+
+
+@kernel
 def respond(F, params, old, dt, P, A, new):
     """Crushable bone; see the package for the form. Returns 1 if the voxel is inverted."""
-    work = np.empty((logarithmic.N_ROWS + 8, 9))
-    eps, sig = work[logarithmic.N_ROWS, :6], work[logarithmic.N_ROWS + 1, :6]
-    C = work[logarithmic.N_ROWS + 2 :, :6]
-    lengths, Q = np.empty(3), np.empty((3, 3))
+    work, Q = np.empty((10, 6)), np.empty((3, 3))
+    eps, sig, mapped, lengths, C = work[0], work[1], work[2], work[3, :3], work[4:]
     if not _strain(F, eps, lengths, Q):
         return 1
-    _map(params, eps)
-    _stress(eps, params, old, dt, sig, C, new)
-    _map(params, sig)
-    for i in range(6):
-        _map(params, C[i])
-    for j in range(6):
-        _map(params, C[:, j])
-    _piola(F, sig, C, lengths, Q, P, A, work)
+    stress(eps, params, old, dt, sig, C, new, mapped)
+    _piola(F, sig, C, lengths, Q, P, A)
     return 0

@@ -136,12 +136,11 @@ def _stress(eps, row, old, sig, C, new, work):
 @kernel
 def respond(F, params, old, dt, P, A, new):
     """Bonded surface; see the package for the form. Returns 1 if the voxel is inverted."""
-    work = np.empty((logarithmic.N_ROWS + 14, 9))
-    at = logarithmic.N_ROWS
-    eps, sig, C = work[at, :6], work[at + 1, :6], work[at + 2 : at + 8, :6]
+    work = np.empty((14, 6))
+    eps, sig, C = work[0], work[1], work[2:8]
     lengths, Q = np.empty(3), np.empty((3, 3))
     if not _strain(F, eps, lengths, Q):
         return 1
-    _stress(eps, params, old, sig, C, new, work[at + 8 :])
-    _piola(F, sig, C, lengths, Q, P, A, work)
+    _stress(eps, params, old, sig, C, new, work[8:])
+    _piola(F, sig, C, lengths, Q, P, A)
     return 0

@@ -5,7 +5,16 @@ from __future__ import annotations
 from vbsim.kernels import kernel
 from vbsim.kernels.constitutive import crushable, elastic, interface, quadric
 
-__all__ = ["ELASTIC", "SAINT_VENANT", "QUADRIC", "CRUSHABLE", "INTERFACE", "respond"]
+__all__ = [
+    "ELASTIC",
+    "SAINT_VENANT",
+    "QUADRIC",
+    "CRUSHABLE",
+    "INTERFACE",
+    "is_logarithmic",
+    "respond",
+    "stress",
+]
 
 ELASTIC, SAINT_VENANT, QUADRIC, CRUSHABLE, INTERFACE = 0, 1, 2, 3, 4
 
@@ -24,3 +33,15 @@ def respond(law, F, params, old, dt, P, A, new):
     if law == INTERFACE:
         return interface.respond(F, params, old, dt, P, A, new)
     return 2
+
+
+@kernel
+def is_logarithmic(law):
+    """Return whether a law knows `stress`: constituents of a voxel then share strain and tangent."""
+    return law == CRUSHABLE
+
+
+@kernel
+def stress(law, eps, params, old, dt, sig, C, new, scratch):
+    """Set stress and tangent of the logarithmic strain; for laws that are a function of it."""
+    crushable.stress(eps, params, old, dt, sig, C, new, scratch)

@@ -19,25 +19,25 @@ import math
 
 from vbsim.kernels import inlined, kernel
 
-__all__ = ["N_ROWS", "strain", "piola"]
+__all__ = ["strain", "piola"]
 
 _ROW = (0, 1, 2, 1, 0, 0)
 _COLUMN = (0, 1, 2, 2, 2, 1)
-_VOIGT = ((0, 5, 4), (5, 1, 3), (4, 3, 2))
 _SWEEPS = 12  # cyclic Jacobi on 3 x 3 converges quadratically; 5 are enough, 12 never hurt
+_ROUND = 2e-16  # of the trace: what is off the diagonal by less is round-off
+_SLIGHT = 1e-4  # a turn by less has a short series
 _NEAR = 1e-4  # relative gap of eigenvalues below which a Taylor series is the better difference
-
-# Rows of the scratch array of `piola`, nine numbers each.
-_B, _HB, _R, _CR, _H = 0, 6, 12, 18, 24
-_T, _G, _S, _FIRST, _SECOND = 30, 31, 32, 33, 34
-N_ROWS = 35
-"""Rows of the scratch array of `piola`."""
 
 
 @inlined
 def _rotation(app, aqq, apq):
     """Return tangent, cosine and sine of the turn that makes an off-diagonal entry vanish."""
     gap, twice = aqq - app, 2.0 * apq
+    if abs(twice) < _SLIGHT * abs(gap):
+        r = apq / gap
+        t = r - r * r * r
+        c = 1.0 - t * t * (0.5 - 0.375 * t * t)
+        return t, c, t * c
     length = math.sqrt(gap * gap + twice * twice)
     t = twice / (gap + math.copysign(length, gap)) if length > 0.0 else 0.0
     c = 1.0 / math.sqrt(t * t + 1.0)
@@ -70,22 +70,25 @@ def strain(F, eps, lengths, Q):
     for i in range(3):
         for j in range(3):
             Q[i, j] = 1.0 if i == j else 0.0
-    small = 1e-17 * (xx + yy + zz)
+    small = _ROUND * (xx + yy + zz)
     for _ in range(_SWEEPS):
-        if abs(xy) + abs(xz) + abs(yz) <= small:
+        if abs(xy) <= small and abs(xz) <= small and abs(yz) <= small:
             break
-        t, c, s = _rotation(xx, yy, xy)
-        xx, yy, xy = xx - t * xy, yy + t * xy, 0.0
-        xz, yz = c * xz - s * yz, s * xz + c * yz
-        _turn(Q, 0, 1, c, s)
-        t, c, s = _rotation(xx, zz, xz)
-        xx, zz, xz = xx - t * xz, zz + t * xz, 0.0
-        xy, yz = c * xy - s * yz, s * xy + c * yz
-        _turn(Q, 0, 2, c, s)
-        t, c, s = _rotation(yy, zz, yz)
-        yy, zz, yz = yy - t * yz, zz + t * yz, 0.0
-        xy, xz = c * xy - s * xz, s * xy + c * xz
-        _turn(Q, 1, 2, c, s)
+        if abs(xy) > small:
+            t, c, s = _rotation(xx, yy, xy)
+            xx, yy, xy = xx - t * xy, yy + t * xy, 0.0
+            xz, yz = c * xz - s * yz, s * xz + c * yz
+            _turn(Q, 0, 1, c, s)
+        if abs(xz) > small:
+            t, c, s = _rotation(xx, zz, xz)
+            xx, zz, xz = xx - t * xz, zz + t * xz, 0.0
+            xy, yz = c * xy - s * yz, s * xy + c * yz
+            _turn(Q, 0, 2, c, s)
+        if abs(yz) > small:
+            t, c, s = _rotation(yy, zz, yz)
+            yy, zz, yz = yy - t * yz, zz + t * yz, 0.0
+            xy, xz = c * xy - s * xz, s * xy + c * xz
+            _turn(Q, 1, 2, c, s)
     lengths[0], lengths[1], lengths[2] = xx, yy, zz
     if not (
         F[0] * (F[4] * F[8] - F[5] * F[7])
@@ -131,23 +134,103 @@ def _twice(a, b, ab):
 
 
 @inlined
-def _differences(lengths, w):
-    """Set first and second divided differences, by Voigt place and by axes; see `_place`."""
+def _dot(r, s):
+    return r[0] * s[0] + r[1] * s[1] + r[2] * s[2] + r[3] * s[3] + r[4] * s[4] + r[5] * s[5]
+
+
+@inlined
+def _column(m, j):
+    return (m[0][j], m[1][j], m[2][j], m[3][j], m[4][j], m[5][j])
+
+
+@inlined
+def _by_six(r, m):
+    """Return a row of six times six rows of six."""
+    return (
+        _dot(r, _column(m, 0)), _dot(r, _column(m, 1)), _dot(r, _column(m, 2)),
+        _dot(r, _column(m, 3)), _dot(r, _column(m, 4)), _dot(r, _column(m, 5)),
+    )  # fmt: skip
+
+
+@inlined
+def _by_nine(r, m):
+    """Return a row of six times six rows of nine."""
+    return (
+        _dot(r, _column(m, 0)), _dot(r, _column(m, 1)), _dot(r, _column(m, 2)),
+        _dot(r, _column(m, 3)), _dot(r, _column(m, 4)), _dot(r, _column(m, 5)),
+        _dot(r, _column(m, 6)), _dot(r, _column(m, 7)), _dot(r, _column(m, 8)),
+    )  # fmt: skip
+
+
+@inlined
+def _six(C, i):
+    return (C[i, 0], C[i, 1], C[i, 2], C[i, 3], C[i, 4], C[i, 5])
+
+
+@inlined
+def _strains(a, b, twice, f):
+    """Return a row of M, from the rows of Q that its component of strain belongs to."""
+    yz, xz, xy = a[1] * b[2] + a[2] * b[1], a[0] * b[2] + a[2] * b[0], a[0] * b[1] + a[1] * b[0]
+    return (
+        twice * f[0] * a[0] * b[0], twice * f[1] * a[1] * b[1], twice * f[2] * a[2] * b[2],
+        twice * f[3] * yz, twice * f[4] * xz, twice * f[5] * xy,
+    )  # fmt: skip
+
+
+@inlined
+def _changes(q, G, a, b):
+    """Return a row of B: what the gradient does to component ab of C in the principal frame."""
+    qa = (q[0][a], q[1][a], q[2][a])
+    qb = (q[0][b], q[1][b], q[2][b])
+    x, y, z = G
+    return (
+        x[b] * qa[0] + x[a] * qb[0], x[b] * qa[1] + x[a] * qb[1], x[b] * qa[2] + x[a] * qb[2],
+        y[b] * qa[0] + y[a] * qb[0], y[b] * qa[1] + y[a] * qb[1], y[b] * qa[2] + y[a] * qb[2],
+        z[b] * qa[0] + z[a] * qb[0], z[b] * qa[1] + z[a] * qb[1], z[b] * qa[2] + z[a] * qb[2],
+    )  # fmt: skip
+
+
+@inlined
+def _matrix(C, M, S, lengths, f):
+    """Return H: ``M^T C M``, and what the second derivative of the logarithm adds to it."""
     x, y, z = lengths[0], lengths[1], lengths[2]
-    yz, xz, xy = _first(y, z), _first(x, z), _first(x, y)
-    w[_FIRST, 0], w[_FIRST, 1], w[_FIRST, 2] = 0.5 / x, 0.5 / y, 0.5 / z
-    w[_FIRST, 3], w[_FIRST, 4], w[_FIRST, 5] = yz, xz, xy
     low, high = min(x, y, z), max(x, y, z)
     middle = x + y + z - low - high
-    near, far = _first(low, middle), _first(middle, high)
-    w[_SECOND, 0] = _second(low, middle, high, near, far)  # x y z
-    w[_SECOND, 1], w[_SECOND, 2] = _twice(y, z, yz), _twice(z, y, yz)  # y y z, y z z
-    w[_SECOND, 3], w[_SECOND, 4] = _twice(x, z, xz), _twice(z, x, xz)  # x x z, x z z
-    w[_SECOND, 5], w[_SECOND, 6] = _twice(x, y, xy), _twice(y, x, xy)  # x x y, x y y
+    xyz = _second(low, middle, high, _first(low, middle), _first(middle, high))
+    yyz, yzz = _twice(y, z, f[3]), _twice(z, y, f[3])
+    xxz, xzz = _twice(x, z, f[4]), _twice(z, x, f[4])
+    xxy, xyy = _twice(x, y, f[5]), _twice(y, x, f[5])
+    # stress in the principal frame
+    T = (S[0] / f[0], S[1] / f[1], S[2] / f[2])
+    t = (0.5 * S[3] / f[3], 0.5 * S[4] / f[4], 0.5 * S[5] / f[5])
+    rows = (
+        _by_six(_six(C, 0), M), _by_six(_six(C, 1), M), _by_six(_six(C, 2), M),
+        _by_six(_six(C, 3), M), _by_six(_six(C, 4), M), _by_six(_six(C, 5), M),
+    )  # fmt: skip
+    a, b, c = _column(M, 0), _column(M, 1), _column(M, 2)
+    d, e, g = _column(M, 3), _column(M, 4), _column(M, 5)
+    k3, k4, k5 = _column(rows, 3), _column(rows, 4), _column(rows, 5)
+    k1, k2 = _column(rows, 1), _column(rows, 2)
+    aa = _dot(a, _column(rows, 0)) - 2.0 * f[0] * f[0] * T[0]
+    bb = _dot(b, k1) - 2.0 * f[1] * f[1] * T[1]
+    cc = _dot(c, k2) - 2.0 * f[2] * f[2] * T[2]
+    ab, ac, bc = _dot(a, k1), _dot(a, k2), _dot(b, k2)
+    ad, ae, ag = _dot(a, k3), _dot(a, k4) + 2.0 * xxz * t[1], _dot(a, k5) + 2.0 * xxy * t[2]
+    bd, be, bg = _dot(b, k3) + 2.0 * yyz * t[0], _dot(b, k4), _dot(b, k5) + 2.0 * xyy * t[2]
+    cd, ce, cg = _dot(c, k3) + 2.0 * yzz * t[0], _dot(c, k4) + 2.0 * xzz * t[1], _dot(c, k5)
+    dd = _dot(d, k3) + 2.0 * (yyz * T[1] + yzz * T[2])
+    ee = _dot(e, k4) + 2.0 * (xxz * T[0] + xzz * T[2])
+    gg = _dot(g, k5) + 2.0 * (xxy * T[0] + xyy * T[1])
+    de, dg = _dot(d, k4) + 2.0 * xyz * t[2], _dot(d, k5) + 2.0 * xyz * t[1]
+    eg = _dot(e, k5) + 2.0 * xyz * t[0]
+    return (
+        (aa, ab, ac, ad, ae, ag), (ab, bb, bc, bd, be, bg), (ac, bc, cc, cd, ce, cg),
+        (ad, bd, cd, dd, de, dg), (ae, be, ce, de, ee, eg), (ag, bg, cg, dg, eg, gg),
+    )  # fmt: skip
 
 
 @kernel
-def piola(F, sig, C, lengths, Q, P, A, w):
+def piola(F, sig, C, lengths, Q, P, A):
     """Set first Piola stress and dP/dF from stress and tangent of the logarithmic strain.
 
     Parameters
@@ -158,112 +241,56 @@ def piola(F, sig, C, lengths, Q, P, A, w):
         Stress conjugate to the logarithmic strain and its derivative, which is symmetric.
     P, A : (9,), (9, 9)
         Results.
-    w : (N_ROWS, 9)
-        Scratch.
     """
-    _differences(lengths, w)
-    # R turns Voigt strain from the principal frame; G = F Q.
-    for i in range(3):
-        for a in range(3):
-            w[_G, 3 * i + a] = F[3 * i] * Q[0, a] + F[3 * i + 1] * Q[1, a] + F[3 * i + 2] * Q[2, a]
-    for row in range(6):
-        i, j = _ROW[row], _COLUMN[row]
-        twice = 1.0 if row < 3 else 2.0
-        for a in range(3):
-            w[_R + row, a] = twice * Q[i, a] * Q[j, a]
-        half = 0.5 * twice
-        for column in range(3, 6):
-            a, b = _ROW[column], _COLUMN[column]
-            w[_R + row, column] = half * (Q[i, a] * Q[j, b] + Q[i, b] * Q[j, a])
-    # B, the change of C in the principal frame by that of F.
-    for row in range(6):
-        a, b = _ROW[row], _COLUMN[row]
-        for k in range(3):
-            for J in range(3):
-                w[_B + row, 3 * k + J] = Q[J, a] * w[_G, 3 * k + b] + w[_G, 3 * k + a] * Q[J, b]
-    # T in the principal frame, and what S is there: S_ab by the place of dC_ab.
-    for row in range(6):
-        total = 0.0
-        for k in range(6):
-            total += w[_R + k, row] * sig[k]
-        w[_T, row] = total
-        w[_S, row] = (1.0 if row < 3 else 2.0) * w[_FIRST, row] * total
+    x, y, z = lengths[0], lengths[1], lengths[2]
+    f = (0.5 / x, 0.5 / y, 0.5 / z, _first(y, z), _first(x, z), _first(x, y))
+    q = (
+        (Q[0, 0], Q[0, 1], Q[0, 2]), (Q[1, 0], Q[1, 1], Q[1, 2]), (Q[2, 0], Q[2, 1], Q[2, 2])
+    )  # fmt: skip
+    # M: the strain that a change of C in the principal frame makes.
+    M = (
+        _strains(q[0], q[0], 1.0, f), _strains(q[1], q[1], 1.0, f), _strains(q[2], q[2], 1.0, f),
+        _strains(q[1], q[2], 2.0, f), _strains(q[0], q[2], 2.0, f), _strains(q[0], q[1], 2.0, f),
+    )  # fmt: skip
+    G = (_turned(F, 0, q), _turned(F, 3, q), _turned(F, 6, q))
+    B = (
+        _changes(q, G, 0, 0), _changes(q, G, 1, 1), _changes(q, G, 2, 2),
+        _changes(q, G, 1, 2), _changes(q, G, 0, 2), _changes(q, G, 0, 1),
+    )  # fmt: skip
+    S = _by_six((sig[0], sig[1], sig[2], sig[3], sig[4], sig[5]), M)
+    stress = _by_nine(S, B)
+    H = _matrix(C, M, S, lengths, f)
+    HB = (
+        _by_nine(H[0], B), _by_nine(H[1], B), _by_nine(H[2], B),
+        _by_nine(H[3], B), _by_nine(H[4], B), _by_nine(H[5], B),
+    )  # fmt: skip
     for m in range(9):
-        total = 0.0
-        for row in range(6):
-            total += w[_S, row] * w[_B + row, m]
-        P[m] = total
-    _law(C, w)
-    _curve(w)
-    _assemble(Q, A, w)
+        P[m] = stress[m]
+        row = _by_nine((B[0][m], B[1][m], B[2][m], B[3][m], B[4][m], B[5][m]), HB)
+        for n in range(9):
+            A[m, n] = row[n]
+    _turn_with(q, S, A)
 
 
 @inlined
-def _law(C, w):
-    """Set H to the law's part: ``phi R^T C R phi``, phi from dC to strain."""
-    for row in range(6):
-        for column in range(6):
-            total = 0.0
-            for k in range(6):
-                total += C[row, k] * w[_R + k, column]
-            w[_CR + row, column] = total
-    for row in range(6):
-        left = (1.0 if row < 3 else 2.0) * w[_FIRST, row]
-        for column in range(6):
-            total = 0.0
-            for k in range(6):
-                total += w[_R + k, row] * w[_CR + k, column]
-            right = (1.0 if column < 3 else 2.0) * w[_FIRST, column]
-            w[_H + row, column] = left * right * total
+def _turned(F, k, q):
+    """Return a row of F in the principal frame."""
+    return (
+        F[k] * q[0][0] + F[k + 1] * q[1][0] + F[k + 2] * q[2][0],
+        F[k] * q[0][1] + F[k + 1] * q[1][1] + F[k + 2] * q[2][1],
+        F[k] * q[0][2] + F[k + 1] * q[1][2] + F[k + 2] * q[2][2],
+    )
 
 
 @inlined
-def _place(a, b, c):
-    """Return where the second difference of axes ``a != b``, and c, lies."""
-    if c != a and c != b:
-        return 0
-    voigt = _VOIGT[a][b]
-    first = c == min(a, b)
-    return 2 * (voigt - 3) + (1 if first else 2)
-
-
-@inlined
-def _curve(w):
-    """Add to H what the second derivative of the logarithm contributes."""
-    for row in range(6):
-        a, b = _ROW[row], _COLUMN[row]
-        share = 1.0 if row < 3 else 2.0  # of S_ab dC_ab in S : dC / 2, times the 2 of dS
-        for c in range(3):
-            if a == b:
-                f = -w[_FIRST, a] * w[_FIRST, a] if c == a else w[_SECOND, _place(a, c, a)]
-            else:
-                f = w[_SECOND, _place(a, b, c)]
-            w[_H + row, _VOIGT[c][a]] += share * f * w[_T, _VOIGT[c][b]]
-            w[_H + row, _VOIGT[b][c]] += share * f * w[_T, _VOIGT[a][c]]
-
-
-@inlined
-def _assemble(Q, A, w):
-    """Set ``A = 1 x S + B^T H B``."""
-    for row in range(6):
-        for m in range(9):
-            total = 0.0
-            for k in range(6):
-                total += w[_H + row, k] * w[_B + k, m]
-            w[_HB + row, m] = total
-    for m in range(9):
-        for n in range(m, 9):
-            total = 0.0
-            for k in range(6):
-                total += w[_B + k, m] * w[_HB + k, n]
-            A[m, n] = total
-            A[n, m] = total
+def _turn_with(q, S, A):
+    """Add ``1 x S``: the stress turns with the gradient."""
     for J in range(3):
+        a, b, c = q[J]
+        x = 2.0 * S[0] * a + S[5] * b + S[4] * c
+        y = S[5] * a + 2.0 * S[1] * b + S[3] * c
+        z = S[4] * a + S[3] * b + 2.0 * S[2] * c
         for L in range(3):
-            total = 0.0
-            for a in range(3):
-                for b in range(3):
-                    v = _VOIGT[a][b]
-                    total += Q[J, a] * 2.0 * w[_FIRST, v] * w[_T, v] * Q[L, b]
+            total = x * q[L][0] + y * q[L][1] + z * q[L][2]
             for i in range(3):
                 A[3 * i + J, 3 * i + L] += total
