@@ -149,19 +149,19 @@ def _born(law, F, params, birth, old, dt, P, A, new, work):
     return flag
 
 
-# Rows of `sums` in `_logarithmic`: strain, scratch, one stress, all of it, one tangent, all of it.
-_SUMS = 16
+# Rows of `sums` in `_logarithmic`: strain, one stress, all of it, one tangent, all of it.
+_SUMS = 15
 
 
-@kernel
+@inlined
 def _logarithmic(F, active, first, stop, old, new, dt, P, A, sums, frame):
     """Set stress and tangent of the constituents of a cell that share its logarithmic strain.
 
     One principal frame and one tangent for all of them together, but for those with a birth.
     Returns 1 if the cell is inverted.
     """
-    eps, scratch, one, total = sums[0], sums[1], sums[2], sums[3]
-    one_C, C, lengths, Q = sums[4:10], sums[10:16], frame[0], frame[1:]
+    eps, one, total = sums[0], sums[1], sums[2]
+    one_C, C, lengths, Q = sums[3:9], sums[9:], frame[0], frame[1:]
     found = False
     for j in range(first, stop):
         if active.birth[j] >= 0 or not ladder.is_logarithmic(active.law[j]):
@@ -172,7 +172,7 @@ def _logarithmic(F, active, first, stop, old, new, dt, P, A, sums, frame):
                 return 1
             total[:] = 0.0
             C[:] = 0.0
-        ladder.stress(active.law[j], eps, active.params[j], old[j], dt, one, one_C, new[j], scratch)
+        ladder.stress(active.law[j], eps, active.params[j], old[j], dt, one, one_C, new[j])
         weight = active.weight[j]
         for k in range(6):
             total[k] += weight * one[k]

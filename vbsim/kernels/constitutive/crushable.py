@@ -148,26 +148,71 @@ def _plastic_step(row, trial, shape, kappa, scale, rate, found):
 
 
 @inlined
-def _add_backbone(row, eps, sig, C):
-    """Add stress and stiffness of the backbone, closing pores included."""
+def _backbone(row, volume):
+    """Return pressure, its slope over the volume strain and shear modulus of the backbone."""
     modulus, nu = row[BACKBONE] * row[E], row[NU]
     mu, lam = 0.5 * modulus / (1.0 + nu), modulus * nu / ((1.0 + nu) * (1.0 - 2.0 * nu))
-    volume = eps[0] + eps[1] + eps[2]
     closed = max(-volume - row[CLOSING_STRAIN], 0.0)
     pressure = lam * volume - row[CLOSING] * row[E] * closed * closed
-    lam += 2.0 * row[CLOSING] * row[E] * closed
-    for i in range(3):
-        sig[i] += pressure + 2.0 * mu * eps[i]
-        sig[3 + i] += mu * eps[3 + i]
-        C[i, i] += 2.0 * mu
-        C[3 + i, 3 + i] += mu
-        for j in range(3):
-            C[i, j] += lam
+    return pressure, lam + 2.0 * row[CLOSING] * row[E] * closed, mu
+
+
+@inlined
+def _mapped(row, v):
+    """Return a mapped strain; the map is symmetric and maps a stress back, too."""
+    return (
+        row[MAP_A] * v[0] + row[MAP_B] * v[1], row[MAP_B] * v[0] + row[MAP_A] * v[1], v[2],
+        row[MAP_C] * v[3], row[MAP_C] * v[4], row[MAP_D] * v[5],
+    )  # fmt: skip
+
+
+@inlined
+def _sum(x, v, y, w):
+    """Return ``x v + y w`` of two times six numbers."""
+    return (
+        x * v[0] + y * w[0], x * v[1] + y * w[1], x * v[2] + y * w[2],
+        x * v[3] + y * w[3], x * v[4] + y * w[4], x * v[5] + y * w[5],
+    )  # fmt: skip
+
+
+@inlined
+def _spread(row, trial, found, step, left, stiff, N, C):
+    """Set the tangent: ``1 x (..) + N x (..)`` with N the direction of the deviator, and shear.
+
+    `stiff` holds modulus of the volume and shear modulus of the backbone.
+    """
+    K, G3 = trial[2], trial[3]
+    scale, p_p, p_q, q_p, q_q = 1.0, 1.0, 0.0, 0.0, 1.0
+    if step > 0.0:
+        step_p, step_q = -found[2] / found[1], -found[3] / found[1]
+        scale = 1.0 / found[10]
+        p_p, p_q = found[8] + found[6] * step_p, found[6] * step_q
+        q_p, q_q = found[9] + found[7] * step_p, scale + found[7] * step_q
+    shear = left * scale * G3 / 3.0
+    volume = left * K * p_p - 2.0 / 3.0 * shear + stiff[0]
+    shear += stiff[1]
+    one = _mapped(row, (1.0, 1.0, 1.0, 0.0, 0.0, 0.0))
+    n = _mapped(row, N)
+    by_one = _sum(volume, one, left * G3 * p_q, n)
+    by_n = _sum(left * K * q_p, one, left * G3 * (q_q - scale), n)
+    for i in range(6):
+        for j in range(6):
+            C[i, j] = one[i] * by_one[j] + n[i] * by_n[j]
+    a, b, c, d = row[MAP_A], row[MAP_B], row[MAP_C], row[MAP_D]
+    C[0, 0] += 2.0 * shear * (a * a + b * b)
+    C[1, 1] += 2.0 * shear * (a * a + b * b)
+    C[0, 1] += 4.0 * shear * a * b
+    C[1, 0] += 4.0 * shear * a * b
+    C[2, 2] += 2.0 * shear
+    C[3, 3] += shear * c * c
+    C[4, 4] += shear * c * c
+    C[5, 5] += shear * d * d
 
 
 @kernel
-def _stress(eps, row, old, dt, sig, C, new):
-    """Set stress (6,), its derivative (6, 6) and the state, from the mapped strain (6,)."""
+def stress(strain, row, old, dt, sig, C, new):
+    """Set stress (6,), its derivative (6, 6) and the state, from the logarithmic strain (6,)."""
+    eps = _mapped(row, strain)
     # The backbone takes its share of the initial modulus: together they have E.
     modulus = (1.0 - row[BACKBONE]) * row[E]
     K, G = modulus / (3.0 * (1.0 - 2.0 * row[NU])), 0.5 * modulus / (1.0 + row[NU])
@@ -177,94 +222,67 @@ def _stress(eps, row, old, dt, sig, C, new):
     ratio = softening / row[SOFTENING_STRAIN]
     scale = row[PLATEAU] + (1.0 - row[PLATEAU]) * exp(-ratio * ratio)
     scale *= row[STRENGTH] / left  # of the undamaged modulus that the return works with
-    volume = eps[0] - old[OWN] + eps[1] - old[OWN + 1] + eps[2] - old[OWN + 2]
-    squared = 0.0
-    for i in range(3):
-        deviator = 2.0 * G * (eps[i] - old[OWN + i] - volume / 3.0)
-        shear = G * (eps[3 + i] - old[OWN + 3 + i])
-        sig[i], sig[3 + i] = deviator, shear
-        squared += deviator * deviator + 2.0 * shear * shear
+    held = (
+        eps[0] - old[OWN], eps[1] - old[OWN + 1], eps[2] - old[OWN + 2],
+        eps[3] - old[OWN + 3], eps[4] - old[OWN + 4], eps[5] - old[OWN + 5],
+    )  # fmt: skip
+    volume = held[0] + held[1] + held[2]
+    third = volume / 3.0
+    deviator = (
+        2.0 * G * (held[0] - third), 2.0 * G * (held[1] - third), 2.0 * G * (held[2] - third),
+        G * held[3], G * held[4], G * held[5],
+    )  # fmt: skip
+    squared = deviator[0] ** 2 + deviator[1] ** 2 + deviator[2] ** 2
+    squared += 2.0 * (deviator[3] ** 2 + deviator[4] ** 2 + deviator[5] ** 2)
     trial = (K * volume, sqrt(1.5 * squared), K, 3.0 * G)
     rate = scale * row[RELAXATION] / dt if dt > 0.0 else 0.0
     shape = _shape(row, softening)
     new[SOFTENING], new[DAMAGE] = softening, damage
 
-    step = 0.0
+    step, p, q = 0.0, trial[0], trial[1]
     found = _after(row, trial, shape, step, kappa, scale, rate)
     if found[0] > _CLOSE * scale:
         step, found = _plastic_step(row, trial, shape, kappa, scale, rate, found)
+        p, q = found[4], found[5]
     new[INELASTIC] = kappa + step
-    _spread(found, trial, step, G, left, sig, C)
-    p, q = (found[4], found[5]) if step > 0.0 else (trial[0], trial[1])
-    work = p * (trial[0] - p) / K + q * (trial[1] - q) / (3.0 * G)
+    spent = p * (trial[0] - p) / K + q * (trial[1] - q) / (3.0 * G)
     # What damage takes is of the energy that is stored when the step ends, not of the trial's.
     stored = 0.5 * (p * p / K + q * q / (3.0 * G))
-    new[DISSIPATED] = old[DISSIPATED] + left * work + max(damage - old[DAMAGE], 0.0) * stored
-    for i in range(6):
-        pressure = left * p if i < 3 else 0.0
-        elastic = (sig[i] - pressure) / (left * G * (2.0 if i < 3 else 1.0))
-        elastic += p / (3.0 * K) if i < 3 else 0.0
-        new[OWN + i] = eps[i] - elastic if step > 0.0 else old[OWN + i]
-    _add_backbone(row, eps, sig, C)
-
-
-@inlined
-def _spread(found, trial, step, G, left, sig, C):
-    """Turn mean and equivalent stress into stress and tangent; `sig` holds the trial deviator."""
-    p, q, scale = trial[0], trial[1], 1.0
-    p_p, p_q, q_p, q_q = 1.0, 0.0, 0.0, 1.0
-    if step > 0.0:
-        step_p, step_q = -found[2] / found[1], -found[3] / found[1]
-        p, q, scale = found[4], found[5], 1.0 / found[10]
-        p_p, p_q = found[8] + found[6] * step_p, found[6] * step_q
-        q_p, q_q = found[9] + found[7] * step_p, scale + found[7] * step_q
+    new[DISSIPATED] = old[DISSIPATED] + left * spent + max(damage - old[DAMAGE], 0.0) * stored
     inverse = 1.0 / trial[1] if trial[1] > 0.0 else 0.0
-    K, G3 = trial[2], trial[3]
+    N = _sum(inverse, deviator, 0.0, deviator)
+    for i in range(3):
+        if step > 0.0:
+            new[OWN + i] = eps[i] - q * N[i] / (2.0 * G) - p / (3.0 * K)
+            new[OWN + 3 + i] = eps[3 + i] - q * N[3 + i] / G
+        else:
+            new[OWN + i], new[OWN + 3 + i] = old[OWN + i], old[OWN + 3 + i]
+    pressure, slope, mu = _backbone(row, eps[0] + eps[1] + eps[2])
+    pressure += left * p
+    push = left * q
+    total = _mapped(
+        row,
+        (
+            pressure + push * N[0] + 2.0 * mu * eps[0],
+            pressure + push * N[1] + 2.0 * mu * eps[1],
+            pressure + push * N[2] + 2.0 * mu * eps[2],
+            push * N[3] + mu * eps[3],
+            push * N[4] + mu * eps[4],
+            push * N[5] + mu * eps[5],
+        ),
+    )
     for i in range(6):
-        one_i, N_i = (1.0 if i < 3 else 0.0), sig[i] * inverse
-        for j in range(6):
-            one_j, N_j = (1.0 if j < 3 else 0.0), sig[j] * inverse
-            C[i, j] = left * (
-                (K * p_p - 2.0 / 3.0 * scale * G) * one_i * one_j
-                + G3 * p_q * one_i * N_j
-                + K * q_p * N_i * one_j
-                + G3 * (q_q - scale) * N_i * N_j
-            )
-        C[i, i] += left * scale * G * (1.0 + one_i)
-    for i in range(6):
-        sig[i] = left * ((p if i < 3 else 0.0) + q * sig[i] * inverse)
-
-
-@inlined
-def _map(row, v):
-    """Map a strain, in place; its transpose (itself) maps a stress back."""
-    v[0], v[1] = row[MAP_A] * v[0] + row[MAP_B] * v[1], row[MAP_B] * v[0] + row[MAP_A] * v[1]
-    v[3], v[4], v[5] = row[MAP_C] * v[3], row[MAP_C] * v[4], row[MAP_D] * v[5]
-
-
-@kernel
-def stress(eps, row, old, dt, sig, C, new, mapped):
-    """Set stress (6,), its derivative (6, 6) and the state, from the logarithmic strain (6,).
-
-    `mapped`, (6,), is scratch.
-    """
-    mapped[:] = eps
-    _map(row, mapped)
-    _stress(mapped, row, old, dt, sig, C, new)
-    _map(row, sig)
-    for i in range(6):
-        _map(row, C[i])
-    for j in range(6):
-        _map(row, C[:, j])
+        sig[i] = total[i]
+    _spread(row, trial, found, step, left, (slope, mu), N, C)
 
 
 @kernel
 def respond(F, params, old, dt, P, A, new):
     """Crushable bone; see the package for the form. Returns 1 if the voxel is inverted."""
-    work, Q = np.empty((10, 6)), np.empty((3, 3))
-    eps, sig, mapped, lengths, C = work[0], work[1], work[2], work[3, :3], work[4:]
+    work, Q = np.empty((9, 6)), np.empty((3, 3))
+    eps, sig, lengths, C = work[0], work[1], work[2, :3], work[3:]
     if not _strain(F, eps, lengths, Q):
         return 1
-    stress(eps, params, old, dt, sig, C, new, mapped)
+    stress(eps, params, old, dt, sig, C, new)
     _piola(F, sig, C, lengths, Q, P, A)
     return 0

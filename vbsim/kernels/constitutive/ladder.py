@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vbsim.kernels import kernel
+from vbsim.kernels import inlined, kernel
 from vbsim.kernels.constitutive import crushable, elastic, interface, quadric
 
 __all__ = [
@@ -35,13 +35,13 @@ def respond(law, F, params, old, dt, P, A, new):
     return 2
 
 
-@kernel
+@inlined
 def is_logarithmic(law):
-    """Return whether a law knows `stress`: constituents of a voxel then share strain and tangent."""
+    """Return whether a law knows `stress`; such constituents of a voxel share their strain."""
     return law == CRUSHABLE
 
 
-@kernel
-def stress(law, eps, params, old, dt, sig, C, new, scratch):
+@inlined
+def stress(law, eps, params, old, dt, sig, C, new):
     """Set stress and tangent of the logarithmic strain; for laws that are a function of it."""
-    crushable.stress(eps, params, old, dt, sig, C, new, scratch)
+    crushable.stress(eps, params, old, dt, sig, C, new)
