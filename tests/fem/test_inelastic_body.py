@@ -12,7 +12,7 @@ from vbsim.fem.layout import Team
 from vbsim.kernels import constitutive
 from vbsim.materials.constituents import Constituents, Part
 from vbsim.materials.field import StiffnessField
-from vbsim.materials.laws import Elastic, Quadric, Softening, Surface
+from vbsim.materials.laws import Crushable, Elastic, Quadric, Softening, Surface, crushing
 
 SEED = 11
 SPACING = (1.0, 1.5, 0.8)
@@ -42,13 +42,37 @@ def mixed(shape=(4, 3, 5), *, births=False):
     return body, Constituents.join(parts)
 
 
+def crushed(shape=(4, 3, 5), *, births=False):
+    """Cells in which constituents of the logarithmic strain share it, with others beside them."""
+    body = mixed(shape)[0]
+    constants = body.materials.mean_constants().reshape(-1, 9)
+    cells = np.flatnonzero(constants[:, 0])
+    some, others = cells[::2], cells[1::2]
+    rng = np.random.default_rng(SEED)
+    gradient = np.eye(3).ravel() + 0.05 * rng.standard_normal((len(some), 9))
+    parts = [
+        Part("bone", some, Crushable(constants[some], 1.0, crushing("trabecular")), 0.6),
+        Part("bone", others, Elastic(constants[others], rotates=True)),
+        Part("wall", some, Crushable(0.3 * constants[some], 2.0, crushing("shell"))),
+        Part(
+            "cement",
+            some,
+            Crushable(0.1 * constants[some], 5.0, crushing("cement")),
+            1.0,
+            gradient if births else None,
+        ),
+    ]
+    return body, Constituents.join(parts)
+
+
 def trial(made, size):
     rng = np.random.default_rng(SEED)
     return size * rng.standard_normal(made.free.shape) * made.spacing_mm[:, None]
 
 
-def test_the_mean_strain_sees_the_laws_alone():
-    body, made = mixed()
+@pytest.mark.parametrize("make", [mixed, crushed])
+def test_the_mean_strain_sees_the_laws_alone(make):
+    body, made = make()
     inelastic = InelasticBody(body, made, "held", Team(1))
     rng = np.random.default_rng(SEED)
     # An affine field has no bending modes: what is left are the laws.
@@ -74,10 +98,11 @@ def test_the_mean_strain_sees_the_laws_alone():
     np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("make", [mixed, crushed])
 @pytest.mark.parametrize("births", [False, True])
 @pytest.mark.parametrize("pressure", [0.0, 2.0])
-def test_the_product_is_the_derivative_of_the_forces(births, pressure):
-    body, made = mixed(births=births)
+def test_the_product_is_the_derivative_of_the_forces(make, births, pressure):
+    body, made = make(births=births)
     share = np.zeros(body.domain.shape)
     share[1, 1, 1:4] = 0.7
     inelastic = InelasticBody(body, made, "held", Team(1), cavity=share)
@@ -93,6 +118,17 @@ def test_the_product_is_the_derivative_of_the_forces(births, pressure):
     difference = (force[0] - force[1]) / (2.0 * step)
     # tangents are kept in single precision
     np.testing.assert_allclose(product, difference, atol=1e-5 * np.abs(product).max())
+
+
+def test_cells_that_turn_inside_out_are_counted():
+    body, made = crushed()
+    inelastic = InelasticBody(body, made, "held", Team(1))
+    z = np.indices(tuple(n + 1 for n in body.domain.shape))[0]
+    displacement = np.zeros((3, *z.shape))
+    displacement[2] = -2.0 * SPACING[2] * z
+    u = inelastic.gather(displacement) * inelastic.spacing_mm[:, None]
+    refused = inelastic.forces(u, 1.0, 0.0, np.zeros_like(u))
+    assert refused == len(np.unique(made.cell[made.law == constitutive.CRUSHABLE]))
 
 
 def test_forces_of_bending_modes_stay_when_their_modulus_changes():
