@@ -11,7 +11,7 @@ from vbsim.anatomy import Vertebra
 from vbsim.checks import InvalidInput
 from vbsim.fem import Compression, Strength, solve
 from vbsim.fem.equilibrium import Status
-from vbsim.fracture import Collapse
+from vbsim.fracture import Collapse, Traction
 from vbsim.materials import Bone
 from vbsim.measures import failure, failure_regions
 from vbsim.measures.failure import offset_strain
@@ -75,7 +75,8 @@ def test_regions_part_the_body_and_shares_sum_to_one(potted, response):
 def test_a_collapsed_body_is_loaded_on_from_where_mechanics_left_it(potted, response):
     vertebra = Vertebra(level="L1")
     intact = Specimen.from_bone(vertebra, potted.domain, Bone(vbmd_mg_cm3=80.0))
-    collapsed = Potting().apply(Collapse(height_loss_percent=10.0).apply(intact))
+    collapsed_bare = Collapse(height_loss_percent=10.0).apply(intact)
+    collapsed = Potting().apply(collapsed_bare)
     again = load_to_failure(collapsed, Strength())
     assert again.start_mm > 0.5  # part of 10 % of 24 mm is left
     assert again.strain[0] == pytest.approx(0.001, rel=1e-6)
@@ -85,6 +86,9 @@ def test_a_collapsed_body_is_loaded_on_from_where_mechanics_left_it(potted, resp
     assert found.get("energy_to_strength", 0.0) < 5.0
     with pytest.raises(InvalidInput, match="lateral"):
         load_to_failure(collapsed, Strength(lateral="sliding"))
+    # A test of a body that is held under tension begins once it is let go: it pushes at once.
+    held = Potting().apply(Traction(force_n=200.0).apply(collapsed_bare))
+    assert load_to_failure(held, Strength(until_strain=0.02)).force_n[0] > 0.0
 
 
 def test_the_offset_is_found_on_a_bent_line():

@@ -51,4 +51,4 @@ def test_crushed_bone_keeps_more_strength_than_modulus(stages):
         yield_stress_mpa(wedge.vbmd_intact_mg_cm3[band]) / (1.0 - 0.3 * np.exp(-2.0 / 3.0))
     )
     assert (factor > wedge.integrity[band]).all()
-    assert (factor < 1.0).all()
+    assert (factor <= 1.0 + 1e-12).all()

@@ -24,6 +24,7 @@ from vbsim.study.validation.steps import CrushBy, Section, Step, WithoutShell
 from vbsim.study.validation.strengths import (
     STRENGTHS,
     connected_gain,
+    crushed_strength,
     restoring_strength,
     s3_strength,
 )
@@ -103,6 +104,13 @@ def _from_elsewhere(name: str) -> Comparison:
         return {key: Found(*pair) for key, pair in _OTHERS[name](bench, entry).items()}
 
     return found
+
+
+def f2(bench: Bench, entry: Entry) -> Mapping[str, Found]:
+    """Strength left after a crush, by mechanics and drawn."""
+    crush = CrushBy(height_loss=entry.given["height_loss"])
+    drawn = Found(*crushed_strength(bench, entry, crush))
+    return {**_from_elsewhere("F2")(bench, entry), "drawn": drawn}
 
 
 def f8(bench: Bench, entry: Entry) -> Mapping[str, Found]:
@@ -236,7 +244,7 @@ COMPARISONS: Mapping[str, Comparison] = {
     "S12": s12,
     "S13": s13,
     "F1": f1,
-    "F2": _from_elsewhere("F2"),
+    "F2": f2,
     "F3": _from_elsewhere("F3"),
     "F8": f8,
     "F10": _from_elsewhere("F10"),

@@ -15,7 +15,7 @@ from vbsim.study.validation.bench import Bench
 from vbsim.study.validation.steps import Step
 from vbsim.study.validation.table import Entry, Setup
 
-__all__ = ["STRENGTHS", "connected_gain", "restoring_strength", "s3_strength"]
+__all__ = ["STRENGTHS", "connected_gain", "crushed_strength", "restoring_strength", "s3_strength"]
 
 Comparison = Callable[[Bench, Entry], Mapping[str, tuple[float, str]]]
 
@@ -136,6 +136,12 @@ def restoring_strength(bench: Bench, entry: Entry, *crush: Step) -> tuple[float,
     if not ratio[-1] >= 1.0:
         return float("nan"), f"strength of intact: {words}"
     return float(np.interp(1.0, ratio[-2:], asked[-2:])), f"strength of intact: {words}"
+
+
+def crushed_strength(bench: Bench, entry: Entry, crush: Step) -> tuple[float, str]:
+    """Return the strength of a body with a drawn fracture over that of the intact one."""
+    intact, crushed = bench.strength(entry.setup), bench.strength(entry.setup, crush)
+    return crushed / intact, f"{intact:.2f} to {crushed:.2f} kN"
 
 
 def _changed(setup: Setup, **what: Any) -> Setup:
