@@ -33,6 +33,7 @@ SEED = 20240
 LEVELS = ("T5", "T6", "T7", "T8", "T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
 FRACTURES = (None, Wedge, Biconcave, Crush)
 CEMENTS = (None, "pmma", "low_modulus_pmma", "calcium_phosphate", "silicone")
+PADS = "the pads took all of the motion: take thinner or stiffer pads"
 DISTRIBUTIONS = ("bipedicular", "unipedicular_left", "central", "anterior", "lobulated")
 
 
@@ -105,7 +106,7 @@ def outcome(case: dict[str, Any], spacing_mm: float) -> dict[str, Any]:
     return {
         "end": "whole" if "strength" in found else "no strength",
         "status": response.status.name,
-        "told": response.status.value,
+        "told": response.status.value if "strength" in found else PADS,
         "steps": len(response.steps),
         "residual": max(step.residual for step in response.steps),
         "cpu_s": round(process_time() - begun, 2),

@@ -2,7 +2,7 @@
 
 from vbsim.measures.comparison import compare
 from vbsim.measures.energy import strain_energy
-from vbsim.measures.failure import failure, failure_regions, is_padded
+from vbsim.measures.failure import failure, failure_regions, is_padded, offset_strain
 from vbsim.measures.fields import Fields
 from vbsim.measures.heights import genant_grade, heights, heights_loaded, standing_load_n
 from vbsim.measures.risk import share_with_interval
@@ -29,6 +29,7 @@ __all__ = [
     "failure",
     "failure_regions",
     "is_padded",
+    "offset_strain",
     "Fields",
     "stiffness",
     "stiffness_endplate",

@@ -16,7 +16,7 @@ from vbsim.checks import NotConverged, PhysicsWarning
 from vbsim.fem.equilibrium import Status, Step
 from vbsim.fem.equilibrium.checkpoint import step_of
 from vbsim.fem.loads import Strength
-from vbsim.measures import is_padded
+from vbsim.measures import is_padded, offset_strain
 from vbsim.specimen.failure import FailureResponse, load_to_failure
 from vbsim.specimen.fitted import AnySpecimen
 from vbsim.study.results import file_written_aside
@@ -69,15 +69,25 @@ def failed(
             stacklevel=2,
         )
     elif not earlier.has_peak:
-        _tell_no_peak(specimen, test, 100.0 * float(earlier.strain[-1]))
+        _tell_no_peak(specimen, test, earlier)
     return earlier
 
 
-def _tell_no_peak(specimen: AnySpecimen, test: Strength, percent: float) -> None:
+def _tell_no_peak(specimen: AnySpecimen, test: Strength, response: FailureResponse) -> None:
     """Say what a curve without a peak means: another strength, or none between pads."""
-    what = "force at the 0.2 % offset" if is_padded(specimen) else "force at 1.9 % of strain"
-    name = f"{specimen.name}, {test.label()}"
-    log.info("%s: the force still rose at %.1f %%: its strength is the %s", name, percent, what)
+    percent = 100.0 * float(response.strain[-1])
+    rose = f"{specimen.name}, {test.label()}: the force still rose at {percent:.1f} %"
+    if not is_padded(specimen):
+        log.info("%s: its strength is the force at 1.9 %% of strain", rose)
+    elif offset_strain(np.append(0.0, response.strain), np.append(0.0, response.force_n)):
+        log.info("%s: its strength is the force at the 0.2 %% offset", rose)
+    else:
+        warnings.warn(
+            f"{rose} and the pads took all of it, so that there is no strength; raise "
+            "until_strain, or take thinner or stiffer pads",
+            PhysicsWarning,
+            stacklevel=3,
+        )
 
 
 def write_history(path: Path, response: FailureResponse) -> None:
