@@ -89,12 +89,18 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--sizes", default="0.26", help="millions of degrees of freedom")
     parser.add_argument("--peer-python", help="a Python that has ngsolve, felupe and scikit-fem")
     parser.add_argument("--peers", default="ngsolve,felupe", help="of ngsolve,felupe,scikit-fem")
+    parser.add_argument("--tasks", default="assembly,solve", help="of assembly,solve")
+    parser.add_argument("--meshes", type=Path, help="folder that keeps the meshes between runs")
     parser.add_argument("--record", type=Path, help="file to which records are added")
     options = parser.parse_args(words)
     for size in options.sizes.split(","):
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([sys.executable, str(HERE / "fitted_mesh.py"), folder, size], check=True)
-            records = compare(Path(folder), options)
+        with tempfile.TemporaryDirectory() as aside:
+            folder = Path(aside) if options.meshes is None else options.meshes / size
+            folder.mkdir(parents=True, exist_ok=True)
+            if not (folder / "mesh.npz").exists():
+                made = [sys.executable, str(HERE / "fitted_mesh.py"), str(folder), size]
+                subprocess.run(made, check=True)
+            records = compare(folder, options)
         if options.record:
             write_records(options.record, records)
 
@@ -105,7 +111,7 @@ def compare(folder: Path, options: argparse.Namespace) -> list[Fitted]:
         dof = data["points"].size
     print(ROW.format(*HEAD, "differs", "load"))
     records: list[Fitted] = []
-    for task in ("assembly", "solve"):
+    for task in options.tasks.split(","):
         ours = None
         for python, script, word in _runs(task, options):
             around = Surroundings()
