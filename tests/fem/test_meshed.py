@@ -125,3 +125,18 @@ def test_platens_are_in_equilibrium():
     lower, upper = modes.reactions_n[:, 0], modes.reactions_n[:, 1]
     assert np.abs(lower + upper).max() < 1e-8 * np.abs(upper).max()
     assert np.linalg.eigvalsh(modes.stiffness).min() > 0
+
+
+def test_one_factorisation_serves_every_motion(monkeypatch):
+    made = []
+
+    class Counted(meshed.Factorisation):
+        def __init__(self, matrix):
+            made.append(matrix.shape)
+            super().__init__(matrix)
+
+    monkeypatch.setattr(meshed, "Factorisation", Counted)
+    voxels = block(StiffnessField.isotropic(np.full((3, 3, 3), 100.0), 0.3))
+    found = solve_modes(as_mesh(voxels), lateral="held", settings=TIGHT)
+    assert len(found.report.iterations) == 3
+    assert len(made) == 1
