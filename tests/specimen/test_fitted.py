@@ -18,7 +18,7 @@ from vbsim.specimen.specimen import TissueLabel
 @pytest.mark.parametrize("size_mm", [1.5, 2.0])
 def test_intact_bodies_have_good_cells_and_their_own_volume(level, size_mm):
     intact, _, _ = stages(level, 2.0)
-    body = fitter(intact, size_mm)._mesh(intact)
+    body = fitter(intact, size_mm).mesh(intact)
     assert scaled_jacobian(body.mesh).min() >= 0.5
     volume = body.mesh.volumes()[body.is_body].sum()
     assert volume == pytest.approx(body_volume_mm3(intact.anatomy.frame), rel=0.01)
@@ -32,7 +32,7 @@ def test_fractured_bodies_keep_cells_and_volume(level, shape, grade):
     intact, _, _ = stages(level, 1.5)
     fit = fitter(intact, 2.0)
     broken = shape(grade=grade).apply(intact)
-    before, after = fit._mesh(intact), fit._mesh(broken)
+    before, after = fit.mesh(intact), fit.mesh(broken)
     np.testing.assert_array_equal(before.mesh.cells, after.mesh.cells)
     np.testing.assert_array_equal(before.regions, after.regions)
     assert scaled_jacobian(after.mesh).min() >= 0.3
@@ -44,7 +44,7 @@ def test_the_steepest_bodies_keep_good_cells_at_1_mm():
     """Of 13 levels and 9 shapes the deepest bowl of L3 shears cells most."""
     intact, _, _ = stages("L3", 1.5)
     broken = vb.Biconcave(grade=3).apply(intact)
-    after = fitter(intact, 1.0)._mesh(broken)
+    after = fitter(intact, 1.0).mesh(broken)
     assert scaled_jacobian(after.mesh).min() >= 0.3
     volume = after.mesh.volumes()[after.is_body].sum() / 1000.0
     assert volume == pytest.approx(broken.volume_ml(), rel=0.01)
@@ -65,7 +65,7 @@ def test_reduction_draws_the_mesh_out_as_it_does_the_voxels():
     fit = fitter(intact, 3.0)
     heights = []
     for stage in (broken, reduced):
-        mesh = fit._mesh(stage).mesh
+        mesh = fit.mesh(stage).mesh
         top = mesh.points[mesh.point_sets["superior_endplate"]]
         frame = stage.anatomy.frame
         assert np.abs(top[:, 2] - frame.superior_at(top[:, 0], top[:, 1])).max() < 0.05

@@ -164,11 +164,13 @@ def convergence(
         list[float] | None,
         typer.Option("--size", metavar="MM", help="Edge of the cells; three or more, falling."),
     ] = None,
-    kind: Annotated[str, typer.Option(help="voxels, hexa or both.")] = "both",
+    kind: Annotated[
+        str, typer.Option(help="voxels, hexa, tetra, or both: voxels and hexa.")
+    ] = "both",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Stiffness against cell size: Richardson value, observed order, error bar; both meshes."""
+    """Stiffness against cell size: Richardson value, observed order, error bar; several meshes."""
     import json
 
     from vbsim.checks import require
@@ -177,7 +179,8 @@ def convergence(
     from vbsim.study.convergence import converge
 
     loaded = load_case(case)
-    require(kind in ("both", "voxels", "hexa"), "kind", kind, "voxels, hexa or both")
+    allowed = ("both", "voxels", "hexa", "tetra")
+    require(kind in allowed, "kind", kind, "voxels, hexa, tetra or both")
     kinds = ("voxels", "hexa") if kind == "both" else (kind,)
     with screen.progress(quiet=quiet) as progress:
         found = converge(loaded, sizes or [2.8284, 2.0, 1.4142], kinds=kinds, progress=progress)

@@ -1,4 +1,4 @@
-"""Which hexahedron holds each point of a regular grid, and where in it."""
+"""Which cell holds each point of a regular grid, and where in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from vbsim.kernels import kernel
 
-__all__ = ["locate"]
+__all__ = ["locate", "locate_tetrahedra"]
 
 _SIGNS = np.array(
     [
@@ -114,3 +114,52 @@ def locate(cells, points, first, steps, slack, holder, places):
                         places[k, j, i, 0] = xi[0]
                         places[k, j, i, 1] = xi[1]
                         places[k, j, i, 2] = xi[2]
+
+
+@kernel
+def locate_tetrahedra(cells, points, first, steps, slack, holder, places):
+    """Find the tetrahedron of every point of a grid; arguments as those of `locate`.
+
+    Mid-edge nodes, if there are any, are taken to lie half-way: corners alone decide.
+    """
+    x, E, d = np.empty((4, 3)), np.empty((3, 3)), np.empty(3)
+    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
+    holder[...] = -1
+    for c in range(len(cells)):
+        for i in range(3):
+            least, most = 1e300, -1e300
+            for a in range(4):
+                x[a, i] = points[cells[c, a], i]
+                least, most = min(least, x[a, i]), max(most, x[a, i])
+            low[i] = max(0, int(np.ceil((least - first[i]) / steps[i] - 1e-6)))
+            last = holder.shape[2 - i] - 1
+            high[i] = min(last, int(np.floor((most - first[i]) / steps[i] + 1e-6)))
+        # Rows of E: the gradients of the three barycentric coordinates that are reference ones.
+        for a in range(3):
+            p, q = (a + 1) % 3 + 1, (a + 2) % 3 + 1
+            for i in range(3):
+                j, k = (i + 1) % 3, (i + 2) % 3
+                E[a, i] = (x[p, j] - x[0, j]) * (x[q, k] - x[0, k]) - (x[p, k] - x[0, k]) * (
+                    x[q, j] - x[0, j]
+                )
+        det = 0.0
+        for i in range(3):
+            det += E[0, i] * (x[1, i] - x[0, i])
+        if det == 0.0:
+            continue
+        for k in range(low[2], high[2] + 1):
+            for j in range(low[1], high[1] + 1):
+                for i in range(low[0], high[0] + 1):
+                    if holder[k, j, i] >= 0:
+                        continue
+                    d[0] = first[0] + i * steps[0] - x[0, 0]
+                    d[1] = first[1] + j * steps[1] - x[0, 1]
+                    d[2] = first[2] + k * steps[2] - x[0, 2]
+                    r = (E[0, 0] * d[0] + E[0, 1] * d[1] + E[0, 2] * d[2]) / det
+                    s = (E[1, 0] * d[0] + E[1, 1] * d[1] + E[1, 2] * d[2]) / det
+                    t = (E[2, 0] * d[0] + E[2, 1] * d[1] + E[2, 2] * d[2]) / det
+                    if min(r, s, t) >= -slack and r + s + t <= 1.0 + slack:
+                        holder[k, j, i] = c
+                        places[k, j, i, 0] = r
+                        places[k, j, i, 1] = s
+                        places[k, j, i, 2] = t

@@ -15,6 +15,7 @@ from vbsim.fem.response import Response
 from vbsim.fem.statics import strains, stresses
 from vbsim.materials.field import StiffnessField, UnitStiffness
 from vbsim.measures.fields import Fields, require_converged, unit_energy
+from vbsim.mesh.hexa import HexaBody
 from vbsim.mesh.mesh import cell_gradients
 from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
 
@@ -23,6 +24,8 @@ __all__ = ["AnyFields", "FittedFields", "fields_of", "mean_strain"]
 FloatArray = NDArray[np.float64]
 
 _CHUNK = 1 << 14
+# Share of the height over which the force half-way up is taken where cells lie in no layers.
+_MIDDLE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,23 +92,27 @@ class FittedFields:
         return result
 
     def mid_height_forces(self) -> dict[str, float]:
-        """Return the compressive force by constituent through the layer half-way up, N.
+        """Return the compressive force by constituent through the body half-way up, N.
 
-        The sum over the cells of a layer of the nodal forces on its upper points is the force
-        through it, exact to the solver's residual.
+        What the cells between two surfaces pass on to the points above: the nodal forces along z
+        times a weight that rises from 0 below to 1 above, summed. Exact to the solver's residual,
+        whatever the weight does between; the mean over the layer or two in the middle.
         """
         body = self.specimen.body
-        layout, n = body.layout, body.layout.plan.n_cells
-        first = layout.n_cap + layout.n_plates + layout.n_core // 2
-        layers = [first] if layout.n_core % 2 else [first - 1, first]
-        total = dict.fromkeys(self.compartments, 0.0)
-        for layer in layers:
-            cells = slice(layer * n, (layer + 1) * n)
-            for name, force in self._layer_forces(cells).items():
-                total[name] += force / len(layers)
-        return total
+        if isinstance(body, HexaBody):
+            layout, n = body.layout, body.layout.plan.n_cells
+            first = layout.n_cap + layout.n_plates + layout.n_core // 2
+            layers = [first] if layout.n_core % 2 else [first - 1, first]
+            plane = np.arange(body.mesh.n_points) // layout.plan.n_points
+            weight = np.clip((plane - layers[0]) / len(layers), 0.0, 1.0)
+            cells = np.arange(layers[0] * n, (layers[-1] + 1) * n)
+        else:
+            height = self.specimen.anatomy.frame.normalised_height(*body.mesh.points.T)
+            weight = np.clip(0.5 + (height - 0.5) / _MIDDLE, 0.0, 1.0)
+            cells = np.flatnonzero(np.ptp(weight[body.mesh.cells], axis=1) > 0.0)
+        return self._forces(cells, weight)
 
-    def _layer_forces(self, cells: slice) -> dict[str, float]:
+    def _forces(self, cells: NDArray[np.intp], weight: FloatArray) -> dict[str, float]:
         specimen = self.specimen
         part = replace(
             specimen.domain, cells=specimen.domain.cells[cells], point_sets={}, cell_sets={}
@@ -115,13 +122,13 @@ class FittedFields:
             part, specimen.element, self.response.displacement_mm.T, constants=constants
         )
         gradients, volumes = cell_gradients(part.points, part.cells, specimen.element)
+        rise = np.einsum("cqaj,ca->cqj", gradients, weight[part.cells])
         found = {}
         for name, field in self.compartments.items():
             stress = stresses(strain, field.mean_constants()[cells])
-            # Row z of the stress tensor against the gradients of the four upper points.
-            row = stress[..., [4, 3, 2]]
-            force = np.einsum("cq,cqaj,cqj->ca", volumes, gradients, row)
-            found[name] = -float(force[:, 4:].sum()) + 0.0
+            # Row z of the stress tensor against the slope of the weight.
+            force = np.einsum("cq,cqj,cqj->", volumes, rise, stress[..., [4, 3, 2]])
+            found[name] = -float(force) + 0.0
         return found
 
     def endplate_layer(self, end: str, depth_mm: float) -> tuple[FloatArray, FloatArray]:

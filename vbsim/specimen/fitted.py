@@ -24,6 +24,7 @@ from vbsim.mesh.elements import ELEMENTS, Element
 from vbsim.mesh.hexa import BodyLayout, HexaBody, Sweep, hexa_body
 from vbsim.mesh.hexa.body import Region
 from vbsim.mesh.mesh import Mesh
+from vbsim.mesh.tetra import TetraBody, tetra_body
 from vbsim.quantities import Quantity
 from vbsim.specimen.potting import Potting
 from vbsim.specimen.sampling import CellSampler
@@ -31,7 +32,7 @@ from vbsim.specimen.specimen import Specimen, TissueLabel
 from vbsim.specimen.stiffness import core_parts
 from vbsim.specimen.tissue import CapMaterial, CementField, Ends, Tissue
 
-__all__ = ["AnySpecimen", "FittedSpecimen", "HexaFitter"]
+__all__ = ["AnySpecimen", "FittedSpecimen", "HexaFitter", "TetraFitter"]
 
 FloatArray = NDArray[np.float64]
 
@@ -68,7 +69,7 @@ class FittedSpecimen:
         Stage.
     source : Specimen
         The stage on its sampling grid, without caps.
-    body : HexaBody
+    body : HexaBody or TetraBody
         The mesh, in body coordinates.
     element : Element
         The finite element of its cells.
@@ -90,7 +91,7 @@ class FittedSpecimen:
 
     name: str
     source: Specimen
-    body: HexaBody
+    body: HexaBody | TetraBody
     element: Element
     tissue: Tissue
     compartments: Mapping[str, StiffnessField]
@@ -107,8 +108,8 @@ class FittedSpecimen:
         return self.body.mesh
 
     @property
-    def sweep(self) -> Sweep:
-        """How the mesh is built."""
+    def sweep(self) -> Sweep | None:
+        """How the mesh is built, where it is a sweep."""
         return self.body.sweep
 
     @property
@@ -248,57 +249,11 @@ class HexaFitter:
         InvalidInput
             If the specimen is potted, or if a cell would be sheared flat.
         """
-        require(specimen.ends is None, "specimen", specimen.name, "without caps before fitting")
-        body = self._mesh(specimen)
-        regions = body.regions
-        cap = self.potting.material()
-        core = core_parts(specimen, cap)
-        sampler = CellSampler(specimen, body.mesh)
-        is_core = regions == Region.CORE
-        moduli = {name: _zeros(core.units, body) for name in core.parts}
-        c33 = np.array([unit.mean[2] for unit in core.units])
-        inside = sampler.stiffness(
-            list(core.parts.values()), c33, core.filled > _LEAST_CORE, is_core
-        )
-        for name, part in zip(core.parts, inside, strict=True):
-            moduli[name][:, is_core] = part
-        bone = specimen.bone
-        worn = specimen.tissue.bone - specimen.tissue.endplate
-        solid = regions <= Region.ENDPLATE
-        integrity = np.ones(len(regions))
-        integrity[solid] = sampler.means(specimen.integrity[None], worn > 0.05, solid)[0]
-        integrity[regions == Region.ENDPLATE] = 1.0
-        plates = (
-            ("shell", Region.SHELL, bone.shell_modulus_mpa),
-            (
-                "endplate",
-                Region.ENDPLATE,
-                bone.endplate_modulus_mpa,
-            ),
-        )
-        for name, region, modulus in plates:
-            own = core.isotropic(modulus, bone.shell_poisson)[:, None]
-            moduli[name] = own * (integrity * (regions == region))
-        is_cap = regions >= Region.LOWER_CAP
-        moduli["cap"] = core.isotropic(cap.youngs_modulus_mpa, cap.poisson)[:, None] * is_cap
-        order = ("trabecular", "shell", "endplate", "cement", "cap")
-        fields = {k: StiffnessField(core.units, moduli[k]) for k in order if k in moduli}
-        return FittedSpecimen(
-            name=specimen.name,
-            source=specimen,
-            body=body,
-            element=ELEMENTS[self.element],
-            tissue=_tissue(regions),
-            compartments=fields,
-            vbmd_mg_cm3=_density(specimen, sampler, is_core),
-            integrity=frozen(integrity),
-            void=_shares(specimen, sampler, is_core, specimen.void),
-            cements=_cements(specimen, sampler, is_core),
-            cap=cap,
-            ends=_ends(body),
-        )
+        return _fitted(specimen, self.mesh(specimen), ELEMENTS[self.element], self.potting)
 
-    def _mesh(self, specimen: Specimen) -> HexaBody:
+    def mesh(self, specimen: Specimen) -> HexaBody:
+        """Return the mesh that fits a stage."""
+        require(specimen.ends is None, "specimen", specimen.name, "without caps before fitting")
         frame = specimen.anatomy.frame
         over = frame.footprint()
         cap = self.potting.thickness_mm
@@ -319,7 +274,85 @@ class HexaFitter:
         return hexa_body(walls, self.layout, moved=moved, platens_mm=platens)
 
 
-def _zeros(units: tuple[Any, ...], body: HexaBody) -> FloatArray:
+@dataclass(frozen=True, eq=False)
+class TetraFitter:
+    """Fills every stage of one vertebra with tetrahedra, anew for each shape.
+
+    Parameters
+    ----------
+    shape : HexaFitter
+        Fits hexahedra, whose faces give the shape of the body and its layers.
+    size_mm : float
+        Wanted edge of the cells inside, mm.
+    element : str
+        Name of the finite element: ``tet10`` or ``tet4``.
+    """
+
+    shape: HexaFitter
+    size_mm: float
+    element: str = "tet10"
+
+    def fit(self, specimen: Specimen) -> FittedSpecimen:
+        """Return a stage on the mesh that fits it, potted; raises what `HexaFitter.fit` does."""
+        order = 2 if self.element == "tet10" else 1
+        body = tetra_body(self.shape.mesh(specimen), self.size_mm, order=order)
+        return _fitted(specimen, body, ELEMENTS[self.element], self.shape.potting)
+
+
+def _fitted(
+    specimen: Specimen, body: HexaBody | TetraBody, element: Element, potting: Potting
+) -> FittedSpecimen:
+    """Return a stage on a mesh: fields of the grid as means over its cells."""
+    regions = body.regions
+    cap = potting.material()
+    core = core_parts(specimen, cap)
+    sampler = CellSampler(specimen, body.mesh)
+    is_core = regions == Region.CORE
+    moduli = {name: _zeros(core.units, body) for name in core.parts}
+    c33 = np.array([unit.mean[2] for unit in core.units])
+    inside = sampler.stiffness(list(core.parts.values()), c33, core.filled > _LEAST_CORE, is_core)
+    for name, part in zip(core.parts, inside, strict=True):
+        moduli[name][:, is_core] = part
+    bone = specimen.bone
+    worn = specimen.tissue.bone - specimen.tissue.endplate
+    solid = regions <= Region.ENDPLATE
+    integrity = np.ones(len(regions))
+    # Intact and crushed bone of a cell lie one over the other: compliances add.
+    compliance = sampler.means(1.0 / specimen.integrity[None], worn > 0.05, solid)[0]
+    integrity[solid] = 1.0 / compliance
+    integrity[regions == Region.ENDPLATE] = 1.0
+    plates = (
+        ("shell", Region.SHELL, bone.shell_modulus_mpa),
+        (
+            "endplate",
+            Region.ENDPLATE,
+            bone.endplate_modulus_mpa,
+        ),
+    )
+    for name, region, modulus in plates:
+        own = core.isotropic(modulus, bone.shell_poisson)[:, None]
+        moduli[name] = own * (integrity * (regions == region))
+    is_cap = regions >= Region.LOWER_CAP
+    moduli["cap"] = core.isotropic(cap.youngs_modulus_mpa, cap.poisson)[:, None] * is_cap
+    order = ("trabecular", "shell", "endplate", "cement", "cap")
+    fields = {k: StiffnessField(core.units, moduli[k]) for k in order if k in moduli}
+    return FittedSpecimen(
+        name=specimen.name,
+        source=specimen,
+        body=body,
+        element=element,
+        tissue=_tissue(regions),
+        compartments=fields,
+        vbmd_mg_cm3=_density(specimen, sampler, is_core),
+        integrity=frozen(integrity),
+        void=_shares(specimen, sampler, is_core, specimen.void),
+        cements=_cements(specimen, sampler, is_core),
+        cap=cap,
+        ends=_ends(body),
+    )
+
+
+def _zeros(units: tuple[Any, ...], body: HexaBody | TetraBody) -> FloatArray:
     return np.zeros((len(units), body.mesh.n_cells))
 
 
@@ -374,7 +407,7 @@ def _cements(
     return tuple(made)
 
 
-def _ends(body: HexaBody) -> Ends:
+def _ends(body: HexaBody | TetraBody) -> Ends:
     sets = body.mesh.point_sets
     assert body.platens_mm is not None
     pivot = np.array([0.0, 0.0, body.platens_mm[1]])

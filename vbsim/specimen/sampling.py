@@ -19,9 +19,11 @@ Mask = NDArray[np.bool_]
 
 # Cells sampled at once; bounds memory.
 _CHUNK = 1 << 14
-# Places along each reference axis at which a cell is read: across z, and along z, where layers of
-# crushed bone and cement may be thinner than a cell.
+# Places along each reference axis at which a hexahedron is read: across z, and along z, where
+# layers of crushed bone and cement may be thinner than a cell.
 _ACROSS, _ALONG = 2, 4
+# A tetrahedron is read in the middles of the parts that halving its edges so often leaves.
+_HALVINGS = 2
 
 
 def _places(n: int) -> FloatArray:
@@ -29,27 +31,54 @@ def _places(n: int) -> FloatArray:
     return (2.0 * np.arange(n) + 1.0) / n - 1.0
 
 
-class CellSampler:
-    """Takes means of a specimen's fields over the cells of a hexahedral mesh.
+# Edges on whose middles the four inner parts of a halved tetrahedron stand.
+_INNER = (
+    ((0, 1), (0, 2), (0, 3), (1, 3)),
+    ((0, 1), (0, 2), (1, 2), (1, 3)),
+    ((0, 2), (0, 3), (1, 3), (2, 3)),
+    ((0, 2), (1, 2), (1, 3), (2, 3)),
+)
 
-    Each cell is read at 2 x 2 x 4 points, weighted by the volume they stand for, with trilinear
-    interpolation between the centres of voxels.
+
+def _parts_of_tetrahedron() -> FloatArray:
+    """Return the middles of equal parts of the reference tetrahedron, (8^n, 3)."""
+    parts = np.array([[(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]], dtype=np.float64)
+    for _ in range(_HALVINGS):
+        half = 0.5 * (parts[:, :, None] + parts[:, None])
+        pieces = [[half[:, i, j] for j in range(4)] for i in range(4)]
+        # Around the diagonal between the middles of edges 02 and 13 (Bey 1995).
+        made = [np.stack(piece, axis=1) for piece in pieces]
+        made += [np.stack([half[:, i, j] for i, j in corners], axis=1) for corners in _INNER]
+        parts = np.concatenate(made)
+    return np.asarray(parts.mean(axis=1))
+
+
+class CellSampler:
+    """Takes means of a specimen's fields over the cells of a mesh.
+
+    Hexahedra are read at 2 x 2 x 4 points, tetrahedra at 64, weighted by the volume they stand
+    for, with trilinear interpolation between the centres of voxels.
 
     Parameters
     ----------
     specimen : Specimen
         Fields on a grid aligned with the body.
     mesh : Mesh
-        Hexahedra in body coordinates, their third reference axis upwards.
+        Hexahedra, their third reference axis upwards, or tetrahedra, in body coordinates.
     """
 
     def __init__(self, specimen: Specimen, mesh: Mesh) -> None:
         self._axes = specimen.body_axes()
         self._spacing = specimen.domain.spacing_mm
-        self._mesh = mesh
-        x, z = _places(_ACROSS), _places(_ALONG)
-        grid = np.meshgrid(z, x, x, indexing="ij")
-        self._at = np.stack([part.ravel() for part in grid[::-1]], axis=1)
+        self._points = mesh.points
+        self._corners = mesh.cells[:, : mesh.geometry.n_corners]
+        self._is_hexahedra = mesh.geometry.n_corners == 8
+        if self._is_hexahedra:
+            x, z = _places(_ACROSS), _places(_ALONG)
+            grid = np.meshgrid(z, x, x, indexing="ij")
+            self._at = np.stack([part.ravel() for part in grid[::-1]], axis=1)
+        else:
+            self._at = _parts_of_tetrahedron()
 
     def means(self, fields: FloatArray, valid: Mask, chosen: Mask) -> FloatArray:
         """Return the means of some fields over chosen cells, (K, n_chosen).
@@ -66,7 +95,7 @@ class CellSampler:
         filled = self._filled(fields, valid)
         parts = []
         for cells in self._chunks(chosen):
-            weights, samples = self._read(filled, cells)
+            weights, samples, _ = self._read(filled, cells)
             parts.append(np.einsum("cq,kcq->kc", weights, samples))
         return np.concatenate(parts, axis=1)
 
@@ -92,10 +121,13 @@ class CellSampler:
         filled = self._filled(np.concatenate(list(fields)), valid)
         parts = []
         for cells in self._chunks(chosen):
-            weights, samples = self._read(filled, cells)
+            weights, samples, places = self._read(filled, cells)
             mean = np.einsum("cq,kcq->kc", weights, samples)
             along = np.einsum("k,fkcq->cq", c33, samples.reshape(-1, n_units, *weights.shape))
-            parts.append(mean * _layering(weights, along))
+            if self._is_hexahedra:
+                parts.append(mean * _layering(weights, along))
+            else:
+                parts.append(mean * _layering_anywhere(places, along))
         whole = np.concatenate(parts, axis=1)
         return list(whole.reshape(-1, n_units, whole.shape[1]))
 
@@ -112,17 +144,22 @@ class CellSampler:
         cells = np.flatnonzero(chosen)
         return [cells[k : k + _CHUNK] for k in range(0, max(len(cells), 1), _CHUNK)]
 
-    def _read(self, fields: FloatArray, cells: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
-        """Return weights (c, q) that sum to 1 and samples (K, c, q)."""
-        element = ELEMENTS["hex8"]
-        corners = self._mesh.cells[cells]
-        places = np.einsum("qa,cai->cqi", element.values(self._at)[0], self._mesh.points[corners])
-        _, volumes = cell_gradients(self._mesh.points, corners, element, self._at)
+    def _read(
+        self, fields: FloatArray, cells: NDArray[np.intp]
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return weights (c, q) that sum to 1, samples (K, c, q) and their places (c, q, 3)."""
+        element = ELEMENTS["hex8" if self._is_hexahedra else "tet4"]
+        corners = self._corners[cells]
+        places = np.einsum("qa,cai->cqi", element.values(self._at)[0], self._points[corners])
+        if self._is_hexahedra:
+            _, volumes = cell_gradients(self._points, corners, element, self._at)
+        else:
+            volumes = np.ones(places.shape[:2])
         at = [(places[..., k] - self._axes[k][0]) / self._spacing[k] for k in (2, 1, 0)]
         samples = np.stack(
             [map_coordinates(field, at, order=1, mode="nearest") for field in fields]
         )
-        return volumes / volumes.sum(axis=1, keepdims=True), samples
+        return volumes / volumes.sum(axis=1, keepdims=True), samples, places
 
 
 def _layering(weights: FloatArray, along: FloatArray) -> FloatArray:
@@ -137,4 +174,25 @@ def _layering(weights: FloatArray, along: FloatArray) -> FloatArray:
     total = np.sum(varied, axis=0)
     vertical = np.divide(varied[0], total, out=np.zeros_like(total), where=total > 1e-12)
     result: FloatArray = 1.0 + vertical * (series / (layer * mean).sum(axis=1) - 1.0)
+    return result
+
+
+def _layering_anywhere(places: FloatArray, along: FloatArray) -> FloatArray:
+    """Return what `_layering` does, from samples of equal weight anywhere in the cells.
+
+    Layers are quarters of the samples from the lowest to the highest; how far they lie across z
+    follows from the mean slope of the logarithm of stiffness.
+    """
+    c = np.maximum(along, 1e-9)
+    order = np.argsort(places[..., 2], axis=1, kind="stable")
+    layer = np.take_along_axis(c, order, axis=1).reshape(len(c), _ALONG, -1).mean(axis=2)
+    series = 1.0 / (1.0 / layer).mean(axis=1)
+    arm = places - places.mean(axis=1, keepdims=True)
+    log = np.log(c)
+    log -= log.mean(axis=1, keepdims=True)
+    spread = np.einsum("cqi,cqj->cij", arm, arm)
+    slope = np.linalg.solve(spread, np.einsum("cqi,cq->ci", arm, log)[..., None])[..., 0]
+    total = np.einsum("ci,ci->c", slope, slope)
+    vertical = np.divide(slope[:, 2] ** 2, total, out=np.zeros_like(total), where=total > 1e-12)
+    result: FloatArray = 1.0 + vertical * (series / c.mean(axis=1) - 1.0)
     return result

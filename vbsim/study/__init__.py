@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vbsim.study.case import Case, Hexa, Solver, Voxels, load_case, read_case
+    from vbsim.study.case import Case, Hexa, Solver, Tetra, Voxels, load_case, read_case
     from vbsim.study.pipeline import Stage, build_stages, solve_stages, tabulate
     from vbsim.study.results import Row, StudyResult
     from vbsim.study.run import find_result, run_case
@@ -18,6 +18,7 @@ _HOME = {
     "Case": "vbsim.study.case",
     "Hexa": "vbsim.study.case",
     "Solver": "vbsim.study.case",
+    "Tetra": "vbsim.study.case",
     "Voxels": "vbsim.study.case",
     "load_case": "vbsim.study.case",
     "read_case": "vbsim.study.case",
@@ -34,6 +35,7 @@ _HOME = {
 __all__ = [
     "Case",
     "Hexa",
+    "Tetra",
     "Voxels",
     "Solver",
     "load_case",

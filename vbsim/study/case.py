@@ -24,9 +24,10 @@ from vbsim.specimen import Potting
 from vbsim.study.faults import models_in, nearest, refuse
 from vbsim.study.hexa import Hexa
 from vbsim.study.identity import canonical, digest, input_files, program_sha256
+from vbsim.study.tetra import Tetra
 from vbsim.study.toml import inline
 
-__all__ = ["Case", "Hexa", "Voxels", "Solver", "load_case", "read_case"]
+__all__ = ["Case", "Hexa", "Solver", "Tetra", "Voxels", "load_case", "read_case"]
 
 SCHEMA: Literal[1] = 1
 
@@ -82,7 +83,9 @@ def _mesh_tag(given: Any) -> str:
 
 
 AnyMesh = Annotated[
-    Annotated[Voxels, Tag("voxels")] | Annotated[Hexa, Tag("hexa")],
+    Annotated[Voxels, Tag("voxels")]
+    | Annotated[Hexa, Tag("hexa")]
+    | Annotated[Tetra, Tag("tetra")],
     Discriminator(_mesh_tag),
 ]
 AnyVertebra = Annotated[
@@ -116,7 +119,8 @@ class Case(Parameters):
     )
     mesh: AnyMesh = Field(
         default_factory=Voxels,
-        description="How the vertebra is sampled: voxels, or hexahedra that fit it (hexa).",
+        description="How the vertebra is sampled: voxels, or hexahedra (hexa) or tetrahedra "
+        "(tetra) that fit it.",
     )
     bone: Bone = Field(default_factory=Bone, description="Density and stiffness of the bone.")
     potting: Potting = Field(default_factory=Potting, description="Caps between bone and platens.")

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from vbsim.checks import InvalidInput, require
-from vbsim.study.case import Case, Hexa, Voxels
+from vbsim.study.case import Case, Hexa, Tetra, Voxels
 from vbsim.study.pipeline import Progress, build_stages, silent, solve_stages
 
 __all__ = ["Series", "Solved", "converge", "extrapolate"]
+
+
+_MESHES: dict[str, Callable[[float], Voxels | Hexa | Tetra]] = {
+    "voxels": lambda size: Voxels(spacing_mm=size),
+    "hexa": lambda size: Hexa(size_mm=size),
+    "tetra": lambda size: Tetra(size_mm=size),
+}
 
 
 class Solved(NamedTuple):
@@ -28,7 +35,7 @@ class Series(NamedTuple):
     Attributes
     ----------
     kind : str
-        ``voxels`` or ``hexa``.
+        ``voxels``, ``hexa`` or ``tetra``.
     stage : str
         Name of the stage.
     solved : tuple of Solved
@@ -57,7 +64,7 @@ def converge(
     kinds: Sequence[str] = ("voxels", "hexa"),
     progress: Progress = silent,
 ) -> list[Series]:
-    """Solve every stage of a case on voxels and on fitted hexahedra of several sizes.
+    """Solve every stage of a case on voxels and on fitted meshes of several sizes.
 
     Parameters
     ----------
@@ -66,7 +73,7 @@ def converge(
     sizes_mm : sequence of float
         Three sizes or more, falling, each the same fraction of the one before.
     kinds : sequence of str
-        ``voxels``, ``hexa`` or both.
+        Any of ``voxels``, ``hexa`` and ``tetra``.
     progress : callable, optional
         Told what is being done.
     """
@@ -85,7 +92,7 @@ def converge(
     total = len(kinds) * len(sizes_mm)
     for place, (kind, size) in enumerate((k, s) for k in kinds for s in sizes_mm):
         progress(f"{kind} {size:g} mm", place / total)
-        mesh = Voxels(spacing_mm=size) if kind == "voxels" else Hexa(size_mm=size)
+        mesh = _MESHES[kind](size)
         one = case.model_copy(update={"mesh": mesh, "tests": tuple(compression)})
         for stage in solve_stages(one, build_stages(one)):
             response = next(iter(stage.responses.values()))

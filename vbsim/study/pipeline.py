@@ -23,10 +23,10 @@ from vbsim.specimen import Specimen
 from vbsim.specimen.failure import FailureResponse
 from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
 from vbsim.study import memory
-from vbsim.study.case import AnyVertebra, Case
+from vbsim.study.case import AnyVertebra, Case, Voxels
 from vbsim.study.failures import failed
 from vbsim.study.faults import located
-from vbsim.study.hexa import Hexa, pictured, pictured_failures
+from vbsim.study.hexa import pictured, pictured_failures
 from vbsim.study.results import NO_TEST, Row
 from vbsim.study.store import StageStore
 
@@ -142,7 +142,7 @@ def _intact(case: Case) -> Specimen:
     with _blamed("vertebra", case.vertebra):
         vertebra = _unread(case.vertebra)
         grid = case.mesh.around(vertebra, case.potting)
-        place = f"mesh.{'sampling' if isinstance(case.mesh, Hexa) else 'spacing'}_mm"
+        place = f"mesh.{'spacing' if isinstance(case.mesh, Voxels) else 'sampling'}_mm"
         memory.refuse_too_large(grid.n_cells, len(case.steps) + 1, case.mesh.spacing_mm, place)
         return Specimen.from_bone(vertebra, grid, case.bone)
 
@@ -162,7 +162,7 @@ def _potted(
 ) -> Stage:
     name = _unused(specimen.name, [stage.name for stage in before])
     log.info(specimen.history[-1])
-    if isinstance(case.mesh, Hexa):
+    if not isinstance(case.mesh, Voxels):
         with _blamed("mesh", case.mesh):
             fitter = case.mesh.fitter(case.vertebra, intact.anatomy.frame, case.potting)
             fitted = replace(fitter.fit(specimen), name=name)

@@ -23,7 +23,7 @@ from vbsim.mesh.hexa.sweep import Sweep
 from vbsim.mesh.mesh import Mesh
 from vbsim.mesh.quality import scaled_jacobian
 
-__all__ = ["Body", "BodyLayout", "HexaBody", "Region", "hexa_body"]
+__all__ = ["Body", "BodyLayout", "HexaBody", "Region", "cap_shares", "hexa_body"]
 
 FloatArray = NDArray[np.float64]
 Map = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
@@ -303,11 +303,15 @@ def _relaxed(planes: FloatArray, layout: BodyLayout) -> FloatArray:
 
 def _cap_planes(face: FloatArray, platen_mm: float, n: int) -> FloatArray:
     """Return the planes between an endplate and its platen, the endplate left out, (n, p, 3)."""
-    steps = _CAP_GROWTH ** np.arange(n)
     planes = np.repeat(face[None], n, axis=0)
-    share = (np.cumsum(steps) / steps.sum())[:, None]
-    planes[..., 2] += share * (platen_mm - face[:, 2])
+    planes[..., 2] += cap_shares(n)[:, None] * (platen_mm - face[:, 2])
     return planes
+
+
+def cap_shares(n: int) -> FloatArray:
+    """Return where the layers of a cap end, as shares of the way from endplate to platen, (n,)."""
+    steps = _CAP_GROWTH ** np.arange(n)
+    return np.asarray(np.cumsum(steps) / steps.sum())
 
 
 def _refuse_flat(body: HexaBody) -> None:

@@ -1,0 +1,80 @@
+"""A case on tetrahedra: `[mesh] kind` is the only difference from voxels and hexahedra."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from vbsim.checks import InvalidCase, MissingExtra
+from vbsim.mesh.io.vtu import read_vtu
+from vbsim.study import read_case, run_case
+from vbsim.study.pipeline import build_stages, solve_stages
+
+# First order, so that few unknowns do; second order is compared with hexahedra elsewhere.
+CASE = {
+    "name": "filled",
+    "vertebra": {"level": "T8"},
+    "mesh": {"kind": "tetra", "size_mm": 4.0, "sampling_mm": 1.5, "element": "tet4"},
+    "bone": {"vbmd_mg_cm3": 80.0},
+    "steps": [{"kind": "wedge", "grade": 1}, {"kind": "cement", "volume_ml": 2.0}],
+    "tests": [{"kind": "compression"}],
+}
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    pytest.importorskip("pytetwild", reason="needs the extra 'tet'")
+    return run_case(read_case(CASE), tmp_path_factory.mktemp("results"))
+
+
+def test_the_table_has_every_measure_of_every_stage(result):
+    intact, fractured, augmented = (
+        result.value(stage, "stiffness") for stage in ("intact", "fractured", "augmented")
+    )
+    assert fractured < intact
+    assert fractured < augmented
+    shares = {r.quantity: r.value for r in result.rows if r.stage == "augmented"}
+    through = [value for name, value in shares.items() if name.startswith("load_share")]
+    assert sum(through) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_the_mesh_is_written_with_its_fields(result):
+    mesh = read_vtu(result.folder / "fields" / "augmented.vtu")
+    assert mesh.kind == "tetra"
+    placed = float((mesh.cell_data["cement_fraction"] * mesh.volumes()).sum()) / 1000.0
+    assert placed == pytest.approx(2.0, rel=0.03)
+    top = mesh.points[:, 2] == mesh.points[:, 2].max()
+    sunk = -mesh.point_data["displacement_mm"][top, 2].mean()
+    assert 1000.0 / sunk == pytest.approx(result.value("augmented", "stiffness"), rel=1e-5)
+    assert np.isfinite(mesh.cell_data["von_mises_mpa"]).all()
+
+
+def test_intact_stiffness_is_that_of_hexahedra_but_for_locking():
+    pytest.importorskip("pytetwild", reason="needs the extra 'tet'")
+    found = []
+    for mesh in (CASE["mesh"], {"kind": "hexa", "size_mm": 3.0, "sampling_mm": 1.5}):
+        case = read_case({**CASE, "steps": [], "mesh": mesh})
+        response = next(iter(solve_stages(case, build_stages(case))[0].responses.values()))
+        found.append(response.force_n / float(response.motion[0]))
+    assert 1.0 < found[0] / found[1] < 1.12
+
+
+def test_without_the_package_the_case_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytetwild", None)
+    with pytest.raises(MissingExtra, match=r"vbsim\[tet\]"):
+        build_stages(read_case(CASE))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"size_mm": 9.0}, r"mesh.size_mm"),
+        ({"element": "hex8"}, r"mesh.element"),
+        ({"spacing_mm": 1.0}, r"mesh.spacing_mm"),
+    ],
+)
+def test_wrong_meshes_are_refused_by_place(change, message):
+    with pytest.raises(InvalidCase, match=message):
+        read_case({**CASE, "mesh": {"kind": "tetra", **change}})
