@@ -208,16 +208,24 @@ def convergence(
 @app.command()
 def tetra(
     surface: Annotated[
-        Path, typer.Argument(metavar="SURFACE", help="Closed surface: .stl, .obj, .ply or .vtp.")
+        Path,
+        typer.Argument(
+            metavar="SURFACE",
+            help="Closed surface (.stl, .obj, .ply, .vtp) or label map (.nii.gz, .nrrd, .mha).",
+        ),
     ],
     out: Out,
     size: Annotated[float, typer.Option("--size", metavar="MM", help="Wanted edge, mm.")] = 2.0,
     unit: Annotated[str, typer.Option(help="Unit of the surface: mm, cm or m.")] = "mm",
+    label: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Label of a label map that is inside; may be repeated."),
+    ] = None,
     second_order: Annotated[
         bool, typer.Option("--second-order", help="Put a node in the middle of every edge.")
     ] = False,
 ) -> None:
-    """Fill a closed surface with tetrahedra (needs the extra 'tet'); .vtu, .inp or .msh."""
+    """Fill a closed surface or a label with tetrahedra (extra 'tet'); .vtu, .inp or .msh."""
     from vbsim.mesh.io.files import write_mesh
     from vbsim.mesh.quality import scaled_jacobian
     from vbsim.mesh.surface import check_surface, read_surface
@@ -226,7 +234,12 @@ def tetra(
 
     _refuse_existing(out)
     check_suffix(out)
-    found = check_surface(read_surface(surface, unit=unit), str(surface))
+    if label:
+        from vbsim.views.surfaces import label_surface
+
+        found = check_surface(label_surface(surface, label), str(surface))
+    else:
+        found = check_surface(read_surface(surface, unit=unit), str(surface))
     made = tetrahedralize(found, size, order=2 if second_order else 1)
     write_mesh(out, made)
     typer.echo(

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, label
 
+from vbsim.anatomy.image.labels import refuse_cut
+from vbsim.anatomy.image.reading import read_labels
+from vbsim.checks import require
+from vbsim.mesh import surface as closed
 from vbsim.study.stored import StoredFields
 
-__all__ = ["Surface", "isosurface", "stage_surfaces"]
+__all__ = ["Surface", "isosurface", "label_surface", "stage_surfaces"]
 
 FloatArray = NDArray[np.float64]
+
+# Steps of a label map are smoothed over this many of its largest voxel edges.
+_SMOOTHED = 0.7
 
 
 class Surface(NamedTuple):
@@ -75,6 +85,50 @@ def isosurface(
     normals = vtk_to_numpy(found.GetPointData().GetNormals()).astype(np.float64)  # type: ignore[no-untyped-call]
     faces = vtk_to_numpy(found.GetPolys().GetConnectivityArray())  # type: ignore[no-untyped-call]
     return Surface(points, normals, _outwards(points, faces.reshape(-1, 3).astype(np.int64)))
+
+
+def label_surface(path: Path, labels: Sequence[int]) -> closed.Surface:
+    """Return the closed surface of some labels of a label map, in the world (LPS, mm).
+
+    Parameters
+    ----------
+    path : Path
+        Label map: NIfTI, NRRD or MetaImage.
+    labels : sequence of int
+        Labels that count as inside; of separate pieces the largest is taken.
+
+    Raises
+    ------
+    InvalidInput
+        If a label is not there, or what is labelled is cut off by the image.
+    """
+    volume = read_labels(path)
+    present = np.unique(volume.array)
+    present = present[present != 0]
+    for number in labels:
+        require(
+            number in present, "label", number, f"in {path}: {', '.join(map(str, present[:40]))}"
+        )
+    pieces, n_pieces = label(np.isin(volume.array, labels))
+    largest = np.argmax(np.bincount(pieces.ravel(), minlength=n_pieces + 1)[1:]) + 1
+    inside = pieces == largest
+    refuse_cut(inside, path, name="labelled region")
+    spacing = volume.grid.spacing_mm
+    sigma = [_SMOOTHED * max(spacing) / h for h in spacing[::-1]]
+    window = tuple(slice(max(int(at.min()) - 4, 0), int(at.max()) + 5) for at in np.nonzero(inside))
+    part = volume.crop(window)
+    soft = gaussian_filter(inside[window].astype(np.float64), sigma)
+    # At this level as many voxels are inside as before: smoothing alone would shrink what is round.
+    n = soft.size - int(inside.sum())
+    found = isosurface(
+        soft, spacing, float(np.partition(soft.ravel(), (n - 1, n))[n - 1 : n + 1].mean())
+    )
+    require(found is not None, "label", list(labels), f"more than a few voxels of {path}")
+    assert found is not None
+    triangles = found.triangles
+    if np.linalg.det(part.grid.axes) < 0.0:
+        triangles = triangles[:, ::-1].copy()
+    return closed.Surface(part.grid.to_world(found.points_mm), triangles)
 
 
 def stage_surfaces(fields: StoredFields) -> dict[str, Surface]:
