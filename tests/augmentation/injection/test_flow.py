@@ -157,10 +157,10 @@ def leaking(radius_mm=1.0, viscosity_pa_s=100.0):
 
 def test_cement_leaks_through_a_hole_and_the_books_balance():
     flow = leaking()
-    leaked = flow.leaked_ml()
+    leaked = flow.ways.leaked_ml()
     assert leaked["paravertebral"] > 0.05
     assert sum(leaked.values()) == leaked["paravertebral"]
-    total = flow.cement_mm3.sum() + flow.leaked_mm3.sum()
+    total = flow.cement_mm3.sum() + flow.ways.leaked_mm3.sum()
     assert total == pytest.approx(flow.injected_mm3, rel=1e-10)
     series = [row["leaked_ml"] for row in flow.rows]
     assert series[0] == 0.0
@@ -168,7 +168,7 @@ def test_cement_leaks_through_a_hole_and_the_books_balance():
 
 
 def test_a_wider_hole_leaks_more():
-    assert leaking(1.5).leaked_mm3.sum() > leaking(0.6).leaked_mm3.sum()
+    assert leaking(1.5).ways.leaked_mm3.sum() > leaking(0.6).ways.leaked_mm3.sum()
 
 
 def test_the_pressure_limit_slows_the_flow_and_then_stops_it():

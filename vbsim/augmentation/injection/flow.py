@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.augmentation.approach import NeedlePath
-from vbsim.augmentation.injection.medium import Medium, Tube, shares_of_points, tube_shares
+from vbsim.augmentation.injection.medium import Medium, shares_of_points
 from vbsim.augmentation.injection.needle import Needle
-from vbsim.augmentation.injection.outlets import COMPARTMENTS, Mouth
-from vbsim.augmentation.injection.rheology import PA, Rheology, tube_resistance
-from vbsim.augmentation.injection.veins import Lumen, Network, take_volume
+from vbsim.augmentation.injection.outlets import Mouth
+from vbsim.augmentation.injection.rheology import PA, Rheology
+from vbsim.augmentation.injection.ways import Ways
 from vbsim.checks import require
 from vbsim.data import value
 from vbsim.fem.diffusion import Diffusion, pad
@@ -38,6 +38,8 @@ _STEP_CELLS = 0.5
 _BALL = float((36.0 * np.pi) ** (1.0 / 3.0))
 # Passes in which viscosity and flow are brought together: at the start, and in every later step.
 _PASSES_FIRST, _PASSES = 8, 2
+# More of them at most, until the ways out take the same twice.
+_MORE_PASSES = 10
 _TOLERANCE = 1e-6
 # No step is longer: the cement ages meanwhile, s.
 _LONGEST_S = 10.0
@@ -91,15 +93,6 @@ class Limits(NamedTuple):
     end_min: float
 
 
-class _Way(NamedTuple):
-    """One way out: the cells it starts from, and how much of it starts in each or its vein."""
-
-    mouth: Mouth
-    cells: NDArray[np.intp]
-    shares: FloatArray
-    lumen: Lumen | None = None
-
-
 @dataclass(eq=False)
 class Flow:
     """An injection under way; `run` presses portions in until one of the limits stops it.
@@ -138,8 +131,8 @@ class Flow:
     injected_mm3: float = 0.0
 
     def __post_init__(self) -> None:
-        self._network = Network(self.medium, [m.lumen for m in self.mouths if m.lumen])
-        medium = self.medium = take_volume(self.medium, self._network.lumens)
+        self.ways = Ways(self.medium, self.mouths, self.rheology, self.marrow_pa_s)
+        medium = self.medium = self.ways.medium
         shape = medium.pore.shape
         self._balance = Diffusion((shape[0], shape[1], shape[2]), medium.spacing_mm)
         self._permeability, self._porosity = pad(medium.permeability_mm2), pad(medium.pore)
@@ -150,15 +143,6 @@ class Flow:
         self._arriving = np.zeros_like(self._porosity), np.zeros_like(self._porosity)
         self._leaked_now = np.zeros_like(self._porosity)
         self._cells = np.flatnonzero(self._porosity.ravel() > 0.0)
-        left = iter(self._network.lumens)
-        self._ways = [
-            _way_of_vein(mouth, next(left)) if mouth.lumen else _way_of(medium, mouth)
-            for mouth in self.mouths
-        ]
-        self._drawn = [np.zeros(len(way.cells)) for way in self._ways]
-        self._is_vein = np.array([way.lumen is not None for way in self._ways], dtype=bool)
-        self.leaked_mm3 = np.zeros(len(self._ways))
-        self._out_rate = np.zeros(len(self._ways))
         self._flow_rate = self.limits.rate_mm3_per_s
 
     # State ---------------------------------------------------------------------------------------
@@ -171,24 +155,8 @@ class Flow:
     @property
     def cement_mm3(self) -> FloatArray:
         """Cement in every cell, (n_z, n_y, n_x), mm3; what waits to move on included."""
-        in_veins, _ = self._in_veins()
+        in_veins, _ = self.ways.in_veins()
         return np.asarray((self.fluid.held + self.fluid.waiting + in_veins)[1:-1, 1:-1, 1:-1])
-
-    def _in_veins(self) -> tuple[FloatArray, FloatArray]:
-        """Return cement in the veins of every cell and their room, each padded, mm3."""
-        held, room = np.zeros_like(self._porosity), np.zeros_like(self._porosity)
-        for way in self._ways:
-            if way.lumen is not None:
-                np.add.at(held.reshape(-1), way.cells, way.lumen.held_mm3)
-                np.add.at(room.reshape(-1), way.cells, way.lumen.course.room_mm3)
-        return held, room
-
-    def leaked_ml(self) -> dict[str, float]:
-        """Return what has leaked into each compartment, ml."""
-        result = dict.fromkeys(COMPARTMENTS, 0.0)
-        for way, volume in zip(self._ways, self.leaked_mm3, strict=True):
-            result[way.mouth.compartment] += float(volume) / 1000.0
-        return result
 
     # Run -----------------------------------------------------------------------------------------
 
@@ -234,7 +202,8 @@ class Flow:
                 return "pressure"
             if not self.rows:
                 self._note(cannula, tip)
-            volume = min(step, self._flow_rate * _LONGEST_S, self._room_mm3())
+            longest_s = min(_LONGEST_S, self.ways.longest_step_s())
+            volume = min(step, self._flow_rate * longest_s, self._room_mm3())
             if volume < _LEAST_STEP * step:
                 return "pressure"  # full, or all but at a stand
             self._advance(source * volume)
@@ -244,7 +213,7 @@ class Flow:
             self._note(cannula, tip)
             if self.injected_mm3 >= len(self.frames) / _FRAMES * total_mm3:
                 self._keep_frame()
-            if float(self.leaked_mm3.sum()) / 1000.0 >= self.limits.leak_ml:
+            if float(self.ways.leaked_mm3.sum()) / 1000.0 >= self.limits.leak_ml:
                 return "leak"
             if self.minutes >= self.limits.end_min and left > volume:
                 return "time"
@@ -297,7 +266,7 @@ class Flow:
             limits.rate_mm3_per_s, self._flow_rate * 1.5 if self.rows else limits.rate_mm3_per_s
         )
         cannula = tip = 0.0
-        for attempt in range(passes + 6):
+        for attempt in range(passes + _MORE_PASSES):
             tip = self._solve_pressure(source)
             cannula = self.needle.pressure_mpa(self._flow_rate, rheology, fresh)
             over = (cannula + tip) / limits.pressure_mpa
@@ -307,7 +276,7 @@ class Flow:
                 wanted = self._flow_rate * (0.995 / over) ** (1.0 / rheology.exponent)
                 self._flow_rate = min(max(wanted, 1e-6), limits.rate_mm3_per_s)
                 continue
-            if attempt + 1 >= passes:
+            if attempt + 1 >= passes and self.ways.are_settled(self._flow_rate):
                 break
         return cannula, tip
 
@@ -320,7 +289,10 @@ class Flow:
         # Along a cell that the front crosses, cement and marrow lie one behind the other.
         viscosity = filled * cement + (1.0 - filled) * marrow
         mobility = self._permeability / (viscosity * PA)
-        leak = self._leak = self._leaks(filled, mobility, consistency)
+        # Ahead of the front marrow is without pressure: what it gives to the ways does not count.
+        leak = self._leak = self.ways.conductances(
+            self._pressure, self._permeability / (cement * PA), consistency
+        )
         drain = medium.drain * (1.0 - filled[1:-1, 1:-1, 1:-1])
         ways_out = float(drain.sum() + leak.sum())
         if ways_out * self.limits.pressure_mpa < self._flow_rate:
@@ -366,55 +338,6 @@ class Flow:
         )
         return viscosity, consistency
 
-    def _leaks(
-        self,
-        filled: FloatArray,
-        mobility: FloatArray,
-        consistency: FloatArray,
-    ) -> FloatArray:
-        """Return the conductance of every cell to the ways out, padded, mm3 / (MPa s)."""
-        leak = np.zeros_like(filled)
-        pressure, k_flat = self._pressure.reshape(-1), consistency.reshape(-1)
-        factors = self.medium.factors
-        # Into a tube across the body's axis: the mean permeability of the plane across it.
-        towards = mobility.reshape(-1) * float(np.sqrt(factors[0] * factors[2]))
-        for k, way in enumerate(self._ways):
-            if not len(way.cells):
-                continue
-            k_here = k_flat[way.cells]
-            outside = self._outside(k, float(k_here[-1] if way.lumen else way.shares @ k_here))
-            if way.lumen is not None:
-                drawn = way.lumen.conductances(
-                    pressure[way.cells],
-                    towards[way.cells],
-                    k_here,
-                    rheology=self.rheology,
-                    marrow_pa_s=self.marrow_pa_s,
-                    outside=outside,
-                )
-                out = float(way.lumen.flow_mm3_per_s[-1])
-            else:
-                drawn = way.shares / outside
-                out = float(drawn @ pressure[way.cells])
-            self._drawn[k] = drawn
-            np.add.at(leak.reshape(-1), way.cells, drawn)
-            # Half the change at a time: rate and viscosity chase each other.
-            self._out_rate[k] = 0.5 * (self._out_rate[k] + max(out, 0.0))
-        return leak
-
-    def _outside(self, number: int, consistency: float) -> float:
-        """Return the resistance of a way outside the bone, MPa s / mm3."""
-        mouth = self._ways[number].mouth
-        radius, length = mouth.channel.radius_mm, mouth.length_mm
-        wall_rate = 4.0 * max(self._out_rate[number], 0.0) / (np.pi * radius**3)
-        thick = self.rheology.tube_factor * float(
-            self.rheology.viscosity_pa_s(wall_rate, consistency)
-        )
-        reached = min(float(self.leaked_mm3[number]) / (np.pi * radius**2), length)
-        return tube_resistance(thick, radius, reached) + tube_resistance(
-            self.marrow_pa_s, radius, length - reached
-        )
-
     # Front ---------------------------------------------------------------------------------------
 
     def _advance(self, source_mm3: FloatArray) -> None:
@@ -431,17 +354,7 @@ class Flow:
             *self._arriving,
             self._leaked_now,
         )
-        gone, leak = self._leaked_now.reshape(-1), self._leak.reshape(-1)
-        in_veins = []
-        for k, (way, drawn) in enumerate(zip(self._ways, self._drawn, strict=True)):
-            total = leak[way.cells]
-            part = np.divide(drawn, total, out=np.zeros_like(drawn), where=total > 0.0)
-            entering = gone[way.cells] * part
-            if way.lumen is None:
-                self.leaked_mm3[k] += float(entering.sum())
-            else:
-                in_veins.append(entering)
-        self.leaked_mm3[self._is_vein] += self._network.take(in_veins)
+        self.ways.take(self._leaked_now, self._leak)
 
     # Record --------------------------------------------------------------------------------------
 
@@ -451,9 +364,9 @@ class Flow:
             "since_mixing_min": self.minutes,
             "injected_ml": self.injected_mm3 / 1000.0,
             "in_bone_ml": float(self.cement_mm3.sum()) / 1000.0,
-            "leaked_ml": float(self.leaked_mm3.sum()) / 1000.0,
+            "leaked_ml": float(self.ways.leaked_mm3.sum()) / 1000.0,
         }
-        row |= {f"leaked_{name}_ml": volume for name, volume in self.leaked_ml().items()}
+        row |= {f"leaked_{name}_ml": volume for name, volume in self.ways.leaked_ml().items()}
         row |= {
             "rate_ml_per_min": self._flow_rate * 0.06,
             "pressure_mpa": cannula_mpa + tip_mpa,
@@ -465,7 +378,7 @@ class Flow:
 
     def _keep_frame(self) -> None:
         inner = (slice(1, -1),) * 3
-        in_veins, room = self._in_veins()
+        in_veins, room = self.ways.in_veins()
         volume = self.fluid.capacity + room
         filled = np.divide(
             self.fluid.held + in_veins, volume, out=np.zeros_like(volume), where=volume > 0.0
@@ -484,40 +397,3 @@ def _ball(radius_mm: float) -> FloatArray:
     axis = (np.arange(9) - 4.0) / 4.5 * radius_mm
     points = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)
     return np.asarray(points[np.linalg.norm(points, axis=1) <= radius_mm])
-
-
-def _way_of(medium: Medium, mouth: Mouth) -> _Way:
-    """Return the cells in which a way out starts: those at the mouth of its channel."""
-    channel = mouth.channel
-    edge = max(medium.spacing_mm)
-    inward = channel.end_mm - channel.start_mm
-    length = float(np.linalg.norm(inward))
-    reach = min(length, max(edge, channel.radius_mm)) / length
-    near = channel._replace(end_mm=channel.start_mm + reach * inward)
-    shares = _shares_near(medium, near)
-    if float(shares.sum()) == 0.0:  # the first cells may be slivers of wall: look further in
-        shares = _shares_near(medium, channel)
-    if float(shares.sum()) == 0.0:
-        shares = _nearest(medium, channel.start_mm)
-    cells = np.flatnonzero(pad(shares).ravel())
-    picked = pad(shares).ravel()[cells]
-    return _Way(mouth, cells, picked / picked.sum())
-
-
-def _way_of_vein(mouth: Mouth, lumen: Lumen) -> _Way:
-    return _Way(mouth, lumen.course.cells, np.zeros(len(lumen.course.cells)), lumen)
-
-
-def _shares_near(medium: Medium, channel: Tube) -> FloatArray:
-    shares = tube_shares(channel, medium.first_mm, medium.spacing_mm, medium.pore.shape)
-    return np.asarray(shares * (medium.pore > 0.0))
-
-
-def _nearest(medium: Medium, point_mm: FloatArray) -> FloatArray:
-    """Return 1 at the open cell nearest to a point, 0 elsewhere."""
-    index = np.argwhere(medium.pore > 0.0)
-    centres = medium.first_mm + (index[:, ::-1] + 0.5) * np.array(medium.spacing_mm)
-    best = index[int(np.argmin(np.linalg.norm(centres - point_mm, axis=1)))]
-    shares = np.zeros(medium.pore.shape)
-    shares[tuple(best)] = 1.0
-    return shares

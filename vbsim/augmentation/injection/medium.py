@@ -12,7 +12,15 @@ from vbsim.data import value
 from vbsim.materials.density_modulus import bone_volume_fraction
 from vbsim.specimen.specimen import Specimen
 
-__all__ = ["Medium", "Tube", "medium_of", "permeability_mm2", "shares_of_points"]
+__all__ = [
+    "Medium",
+    "Tube",
+    "medium_of",
+    "permeability_mm2",
+    "shares_of_points",
+    "tube_shares",
+    "wall_shares",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -138,23 +146,39 @@ def tube_shares(
     tube: Tube, first_mm: FloatArray, spacing_mm: tuple[float, float, float], shape: tuple[int, ...]
 ) -> FloatArray:
     """Return the share of every cell of a box that a tube fills, by sampling; exact in sum."""
+    n_rings = max(int(np.ceil(tube.radius_mm / min(spacing_mm) * _SAMPLES)), 2)
+    rings = np.sqrt((np.arange(n_rings) + 0.5) / n_rings)  # equal areas
+    points = _points_in(tube, min(spacing_mm), rings)
+    length = float(np.linalg.norm(tube.end_mm - tube.start_mm))
+    volume = np.pi * tube.radius_mm**2 * length
+    shares = shares_of_points(points, first_mm, spacing_mm, shape)
+    return np.minimum(shares * volume / float(np.prod(spacing_mm)), 1.0)
+
+
+def wall_shares(
+    tube: Tube, first_mm: FloatArray, spacing_mm: tuple[float, float, float], shape: tuple[int, ...]
+) -> FloatArray:
+    """Return the share of a tube's wall that lies in every cell of a box, by sampling."""
+    points = _points_in(tube, min(spacing_mm), np.ones(1))
+    return shares_of_points(points, first_mm, spacing_mm, shape)
+
+
+def _points_in(tube: Tube, edge_mm: float, rings: FloatArray) -> FloatArray:
+    """Return points on rings of a tube, by their radii over the tube's, (n, 3), mm."""
     axis = tube.end_mm - tube.start_mm
     length = float(np.linalg.norm(axis))
     along = axis / length
     side = np.cross(along, [0.0, 0.0, 1.0] if abs(along[2]) < 0.9 else [1.0, 0.0, 0.0])
     side /= np.linalg.norm(side)
     other = np.cross(along, side)
-    step = min(spacing_mm) / _SAMPLES
-    n_along = max(int(np.ceil(length / step)), 1)
-    n_rings = max(int(np.ceil(tube.radius_mm / step)), 2)
+    n_along = max(int(np.ceil(length / edge_mm * _SAMPLES)), 1)
+    n_around = max(int(np.ceil(2.0 * np.pi * tube.radius_mm / edge_mm * _SAMPLES)), 12)
     t = (np.arange(n_along) + 0.5) / n_along * length
-    ring = np.sqrt((np.arange(n_rings) + 0.5) / n_rings) * tube.radius_mm  # equal areas
-    angle = np.arange(12) * (np.pi / 6.0) + 0.1
+    ring = rings * tube.radius_mm
+    angle = np.arange(n_around) * (2.0 * np.pi / n_around) + 0.1
     across = ring[:, None, None] * (np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other)
     points = tube.start_mm + t[:, None, None, None] * along + across
-    volume = np.pi * tube.radius_mm**2 * length
-    shares = shares_of_points(points.reshape(-1, 3), first_mm, spacing_mm, shape)
-    return np.minimum(shares * volume / float(np.prod(spacing_mm)), 1.0)
+    return np.asarray(points.reshape(-1, 3))
 
 
 def shares_of_points(

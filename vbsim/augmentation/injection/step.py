@@ -243,7 +243,7 @@ class Injection(Parameters):
         saturation = np.clip(saturation, 0.0, 1.0)
         filling = CementField(self.cement, self.law, frozen(fraction), frozen(saturation))
         placed_ml = float(fraction.sum()) * flow.medium.cell_mm3 / MM3_PER_ML
-        leaked = flow.leaked_ml()
+        leaked = flow.ways.leaked_ml()
         injected_ml, leaked_ml = flow.injected_mm3 / MM3_PER_ML, sum(leaked.values())
         line = (
             f"{injected_ml:.3f} of {self.volume_ml:g} ml {self.cement.name} injected "

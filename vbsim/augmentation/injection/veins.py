@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_banded
 
-from vbsim.augmentation.injection.medium import Medium, Tube, tube_shares
+from vbsim.augmentation.injection.medium import Medium, Tube, tube_shares, wall_shares
 from vbsim.augmentation.injection.rheology import PA, Rheology
 from vbsim.kernels import transport
 
@@ -22,8 +22,14 @@ __all__ = ["Lumen", "Network", "take_volume"]
 
 FloatArray = NDArray[np.float64]
 
-# The pressure of a cell is that at this distance from a line sink, over the cell's edge (Peaceman).
-_CELL_RADIUS = 0.2
+# Pressure of a source in a cubic lattice: in its own cell and in the six beside it (Watson 1939).
+_LATTICE_OWN, _LATTICE_NEXT = 0.252731, 0.252731 - 1.0 / 6.0
+# Rings from which a tube draws: how much wider than its wall, in cells; the first that serves.
+_RINGS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+# The least resistance between cells and tube, as the logarithm of a ratio of radii.
+_LEAST_RESISTANCE = 0.02
+# Part of a vein's volume that lies in the cells of its wall, so that each holds some.
+_AT_WALL = 0.05
 # Share of a cell's pores that veins take at most.
 _MOST_SHARE = 0.95
 
@@ -85,7 +91,7 @@ class Lumen:
         Parameters
         ----------
         pressure, mobility, consistency : (n,) float array
-            Of the cells on its way: MPa, mm2 / (MPa s), Pa s^n.
+            Of the cells on its way: MPa; of cement, mm2 / (MPa s); Pa s^n.
         rheology : Rheology
             The cement.
         marrow_pa_s : float
@@ -102,10 +108,10 @@ class Lumen:
         ways[0] *= self.has_inner_end
         ways[-1] = 1.0 / (along[-1] + outside)
         entry = course.entry_mm * mobility
-        inside = _pressures(entry, ways, pressure)
-        drawn = np.maximum(entry * (pressure - inside), 0.0)
+        inside = _pressures_with_valves(entry, ways, pressure)
+        drawn = entry * np.maximum(pressure - inside, 0.0)
         self.flow_mm3_per_s = -ways * np.diff(inside, prepend=0.0, append=0.0)
-        return np.divide(drawn, pressure, out=entry.copy(), where=pressure > 0.0)
+        return np.divide(drawn, pressure, out=entry, where=pressure > 0.0)
 
     def take(self, entering_mm3: FloatArray) -> tuple[float, float]:
         """Let cement enter from every cell; return what leaves at the wall and within, mm3."""
@@ -139,14 +145,13 @@ class Network:
     """
 
     def __init__(self, medium: Medium, veins: Sequence[Sequence[Tube]]) -> None:
-        shares = [_shares(medium, tubes) for tubes in veins]
-        nothing = np.zeros(medium.pore.shape)
-        total = sum((share.sum(axis=0) for share in shares), nothing)
+        traced = [[_traced(medium, tube) for tube in tubes] for tubes in veins]
         # Cells that several of them cross are shared out.
+        total = sum((one.share for tubes in traced for one in tubes), np.zeros(medium.pore.shape))
         scale = np.minimum(1.0, _MOST_SHARE / np.maximum(total, 1e-300))
         self.lumens = [
-            Lumen(_course(medium, tubes, share * scale), has_inner_end=number > 0)
-            for number, (tubes, share) in enumerate(zip(veins, shares, strict=True))
+            Lumen(_course(medium, tubes, scale), has_inner_end=number > 0)
+            for number, tubes in enumerate(traced)
         ]
         self._joint = 0
         if len(veins) > 1 and len(self.lumens[0].course.cells):
@@ -183,40 +188,114 @@ def take_volume(medium: Medium, lumens: Sequence[Lumen]) -> Medium:
     return medium._replace(pore=np.ascontiguousarray(pore[1:-1, 1:-1, 1:-1]))
 
 
-def _shares(medium: Medium, tubes: Sequence[Tube]) -> FloatArray:
-    """Return the share of every cell's volume that each tube takes, (n_tubes, n_z, n_y, n_x)."""
-    shape = medium.pore.shape
-    found = [tube_shares(tube, medium.first_mm, medium.spacing_mm, shape) for tube in tubes]
-    return np.stack(found) * (medium.pore > 0.0)
+class _Traced(NamedTuple):
+    """A tube in the cells of a medium: volume and inflow of each, (n_z, n_y, n_x)."""
+
+    tube: Tube
+    share: FloatArray
+    drawing: FloatArray
+    resistance_per_mm: float
 
 
-def _course(medium: Medium, tubes: Sequence[Tube], share: FloatArray) -> Course:
+def _traced(medium: Medium, tube: Tube) -> _Traced:
+    """Return which cells a tube lies in and draws from; each of them holds some of it."""
+    drawing, resistance = _drawing(medium, tube)
+    share = tube_shares(tube, medium.first_mm, medium.spacing_mm, medium.pore.shape)
+    share *= medium.pore > 0.0
+    share = (1.0 - _AT_WALL) * share + _AT_WALL * float(share.sum()) * drawing
+    return _Traced(tube, share, drawing, resistance)
+
+
+def _course(medium: Medium, traced: Sequence[_Traced], scale: FloatArray) -> Course:
     """Return the cells of a vein, in order, and what each contributes."""
-    edge = float(np.cbrt(medium.cell_mm3))
     parts: list[list[FloatArray]] = []
     before = 0.0
-    for tube, own in zip(tubes, share, strict=True):
+    for tube, share, drawing, resistance in traced:
         axis = tube.end_mm - tube.start_mm
         length = float(np.linalg.norm(axis))
-        index = np.argwhere(own > 0.0)
+        index = np.argwhere(share > 0.0)
+        here = tuple(index.T)
         centre = medium.first_mm + (index[:, ::-1] + 0.5) * np.array(medium.spacing_mm)
         at = np.clip((centre - tube.start_mm) @ axis / length, 0.0, length)
-        volume = own[tuple(index.T)] * medium.cell_mm3
+        volume = (share * scale)[here] * medium.cell_mm3
         # Length that counts for a cell: its part of the tube's volume.
         piece = volume / max(float(volume.sum()), 1e-300) * length
-        opening = 2.0 * np.pi * piece / np.log1p(_CELL_RADIUS * edge / tube.radius_mm)
         at_padded = index.T + 1
         padded = tuple(n + 2 for n in medium.pore.shape)
         flat = np.ravel_multi_index((at_padded[0], at_padded[1], at_padded[2]), padded)
-        room = volume * medium.pore[tuple(index.T)]
+        room = volume * medium.pore[here]
         resisting = 8.0 * piece / (np.pi * tube.radius_mm**4)
         radius = np.full(len(index), tube.radius_mm)
+        opening = drawing[here] / resistance
         parts.append([np.asarray(flat, float), room, opening, resisting, radius, before + at])
         before += length
     flat, room, opening, resisting, radius, along = np.concatenate(parts, axis=1)
     order = np.argsort(along, kind="stable")
     cells = flat[order].astype(np.intp)
     return Course(cells, room[order], opening[order], resisting[order], radius[order])
+
+
+def _drawing(medium: Medium, tube: Tube) -> tuple[FloatArray, float]:
+    """Return the share of a tube's inflow that each cell gives, and the resistance that is left.
+
+    What flows evenly into the wall of a tube changes the pressure there by so much; what the same
+    flow, taken from cells, changes theirs by is less or more (a well's index, Peaceman 1978, for
+    any tube across any cells). The difference is the resistance between cells and tube, times
+    permeability / viscosity, 1 / mm. On coarse cells it would fall below zero: there the inflow is
+    taken from a wider ring.
+    """
+    edge = float(np.cbrt(medium.cell_mm3))
+    length = float(np.linalg.norm(tube.end_mm - tube.start_mm))
+    wanted = _mean_potential_at_wall(tube.radius_mm, length)
+    least = _LEAST_RESISTANCE / (2.0 * np.pi * length)
+    shares, left = np.zeros(medium.pore.shape), 0.0
+    for wider in _RINGS:
+        ring = tube._replace(radius_mm=tube.radius_mm + wider * edge)
+        shares = wall_shares(ring, medium.first_mm, medium.spacing_mm, medium.pore.shape)
+        shares *= medium.pore > 0.0
+        shares /= max(float(shares.sum()), 1e-300)
+        left = wanted - _mean_potential_in_cells(shares, medium.spacing_mm)
+        if left >= least:
+            break
+    return shares, max(left, least)
+
+
+def _mean_potential_at_wall(radius_mm: float, length_mm: float) -> float:
+    """Return mean pressure of an even line source at a distance, per flow, mobility 1, 1 / mm."""
+    r, l = radius_mm, length_mm  # noqa: E741
+    both = l * np.arcsinh(l / r) - np.hypot(l, r) + r
+    return float(both / (2.0 * np.pi * l**2))
+
+
+def _mean_potential_in_cells(shares: FloatArray, spacing_mm: tuple[float, float, float]) -> float:
+    """Return mean pressure of sources in cells, by their shares, per flow, mobility 1, 1 / mm."""
+    index = np.argwhere(shares > 0.0)
+    part = shares[tuple(index.T)]
+    centre = index[:, ::-1] * np.array(spacing_mm)
+    edge = float(np.cbrt(np.prod(spacing_mm)))
+    total = 0.0
+    for own, place in zip(part, centre, strict=True):
+        apart = np.linalg.norm(centre - place, axis=1)
+        far = 1.0 / (4.0 * np.pi * np.maximum(apart, 1e-9))
+        near = np.where(apart < 0.5 * edge, _LATTICE_OWN / edge, _LATTICE_NEXT / edge)
+        total += own * float(part @ np.where(apart < 1.2 * edge, near, far))
+    return total
+
+
+def _pressures_with_valves(entry: FloatArray, ways: FloatArray, outside: FloatArray) -> FloatArray:
+    """Return the pressure at every node of a chain that takes in but gives nothing back.
+
+    Without the valves cement in a vein would press on the thin marrow around it and find no
+    resistance beyond the front. Each pass closes the openings that would give; that raises the
+    pressure inside, so that none opens again, and the passes end.
+    """
+    is_open = np.ones(len(entry), dtype=bool)
+    while True:
+        inside = _pressures(np.where(is_open, entry, 0.0), ways, outside)
+        closing = is_open & (inside > outside)
+        if not bool(closing.any()):
+            return inside
+        is_open &= ~closing
 
 
 def _pressures(entry: FloatArray, ways: FloatArray, outside: FloatArray) -> FloatArray:
