@@ -71,3 +71,9 @@ def test_a_kept_strength_is_not_solved_again(study, monkeypatch):
 def test_large_deformation_is_refused_before_any_work(step):
     with pytest.raises(InvalidCase, match=rf'steps\[0\].kind: = "{step}": .*\[mesh\] kind'):
         read_case({**CASE, "steps": [{"kind": step}], "tests": [{"kind": "compression"}]})
+
+
+def test_yield_on_tetrahedra_is_refused_before_any_work():
+    tetra = {"kind": "tetra", "size_mm": 4.0}
+    with pytest.raises(InvalidCase, match=r"tests\[0\].kind: = 'strength': .*'voxels' or 'hexa'"):
+        read_case({**CASE, "mesh": tetra})
