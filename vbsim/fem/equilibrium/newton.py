@@ -22,7 +22,7 @@ _MOTIONS = 3
 # is to be seen.
 _LOOSE, _TIGHT = 0.1, 1e-3
 # A line search ends once the slope along the step has fallen to this share (Crisfield 1991).
-_SLOPE = 0.8
+_SLOPE = 0.5
 # Trials of one search: its share may fall by ten with each.
 _SEARCHES = 10
 # A cavity of given volume: stiffness such that 1 MPa changes the volume by 1e-4 of itself.
