@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from fitting import fitted_stages, fitter, stages
@@ -118,3 +120,35 @@ def test_what_cannot_be_fitted_is_refused():
         fitter(intact, 3.0).fit(vb.Potting().apply(intact))
     with pytest.raises(InvalidInput, match="size_mm = 9"):
         fitter(intact, 9.0)
+
+
+def test_layers_at_cement_are_thinner_where_asked_and_nothing_else_changes():
+    intact, fractured, augmented = stages()
+    plain = fitter(intact, 3.0)
+    fine = dataclasses.replace(plain, cement_layer_mm=1.0)
+    np.testing.assert_array_equal(
+        fine.fit(fractured).domain.points, plain.fit(fractured).domain.points
+    )
+    before, after = plain.fit(augmented), fine.fit(augmented)
+    n = after.body.layout.plan.n_cells
+    height = after.domain.points[:, 2].reshape(-1, after.body.layout.plan.n_points).mean(axis=1)
+    filled = after.cement_fraction.reshape(-1, n).max(axis=1) > 0.02
+    assert filled.any()
+    # A fracture crushes the parts of a layer by different shares.
+    assert np.diff(height)[filled].max() <= 1.25
+    assert after.domain.n_cells > before.domain.n_cells
+    assert scaled_jacobian(after.domain).min() >= 0.3
+    assert after.volume_ml() == pytest.approx(augmented.volume_ml(), rel=0.01)
+    cement = [float(np.vdot(s.cement_fraction, s.volumes_mm3)) for s in (before, after)]
+    assert cement[1] == pytest.approx(cement[0], rel=0.03)
+
+
+def test_the_middle_layers_hold_mid_height_however_layers_are_cut():
+    intact, _, _ = stages()
+    layout = fitter(intact, 3.0).layout
+    for parts in (1, 2, 3):
+        cut = layout.divided(np.array([parts] + [1] * (layout.n_core - 1)))
+        first = cut.n_cap + cut.n_plates
+        low, high = cut.core[cut.middle[0] - first], cut.core[cut.middle[-1] - first + 1]
+        assert low < 0.5 < high
+        assert cut.n_core == layout.n_core + parts - 1

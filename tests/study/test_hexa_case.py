@@ -14,7 +14,7 @@ from vbsim.study.forecast import forecast
 CASE = {
     "name": "fitted",
     "vertebra": {"level": "T12"},
-    "mesh": {"kind": "hexa", "size_mm": 3.0, "sampling_mm": 2.0},
+    "mesh": {"kind": "hexa", "size_mm": 3.0, "sampling_mm": 2.0, "cement_layer_mm": 1.5},
     "bone": {"vbmd_mg_cm3": 80.0},
     "steps": [{"kind": "wedge", "grade": 1}, {"kind": "cement", "volume_ml": 3.0}],
     "tests": [{"kind": "compression"}, {"kind": "flexion"}],

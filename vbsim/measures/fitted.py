@@ -101,8 +101,7 @@ class FittedFields:
         body = self.specimen.body
         if isinstance(body, HexaBody):
             layout, n = body.layout, body.layout.plan.n_cells
-            first = layout.n_cap + layout.n_plates + layout.n_core // 2
-            layers = [first] if layout.n_core % 2 else [first - 1, first]
+            layers = layout.middle
             plane = np.arange(body.mesh.n_points) // layout.plan.n_points
             weight = np.clip((plane - layers[0]) / len(layers), 0.0, 1.0)
             cells = np.arange(layers[0] * n, (layers[-1] + 1) * n)

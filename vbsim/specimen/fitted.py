@@ -8,12 +8,13 @@ voxel path solves on, averaged over each cell at several points of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 
 from vbsim.anatomy.frame import Anatomy, BodyFrame
 from vbsim.anatomy.morphometry import endplate_areas_mm2
@@ -38,6 +39,8 @@ FloatArray = NDArray[np.float64]
 
 # Voxels with less core than this take the values of their neighbours.
 _LEAST_CORE = 0.25
+# A layer of cells is at cement if one of them has more than this of it.
+_LEAST_CEMENT = 0.02
 
 _LABELS = {
     Region.CORE: TissueLabel.TRABECULAR,
@@ -196,12 +199,16 @@ class HexaFitter:
         Caps.
     element : str
         Name of the finite element.
+    cement_layer_mm : float, optional
+        About the thickest that layers of cells with cement, and those next to them, are, mm; stages
+        without cement keep their cells.
     """
 
     layout: BodyLayout
     shell_mm: float
     potting: Potting
     element: str = "hex8i"
+    cement_layer_mm: float | None = None
 
     @classmethod
     def of(
@@ -213,6 +220,7 @@ class HexaFitter:
         endplate_mm: float,
         potting: Potting,
         element: str = "hex8i",
+        cement_layer_mm: float | None = None,
     ) -> HexaFitter:
         """Return the fitter of an intact body.
 
@@ -228,6 +236,8 @@ class HexaFitter:
             Caps.
         element : str
             ``hex8i`` or ``hex8``.
+        cement_layer_mm : float, optional
+            About the thickest that layers of cells at cement are, mm.
         """
         require(element in ("hex8", "hex8i"), "element", element, "'hex8i' or 'hex8'")
         require(0.2 <= size_mm <= 5.0, "size_mm", size_mm, "from 0.2 to 5 mm")
@@ -239,7 +249,7 @@ class HexaFitter:
             endplate_mm=endplate_mm,
             cap_mm=potting.thickness_mm,
         )
-        return cls(layout, shell_mm, potting, element)
+        return cls(layout, shell_mm, potting, element, cement_layer_mm)
 
     def fit(self, specimen: Specimen) -> FittedSpecimen:
         """Return a stage on the mesh that fits it, potted.
@@ -249,7 +259,22 @@ class HexaFitter:
         InvalidInput
             If the specimen is potted, or if a cell would be sheared flat.
         """
-        return _fitted(specimen, self.mesh(specimen), ELEMENTS[self.element], self.potting)
+        fitted = _fitted(specimen, self.mesh(specimen), ELEMENTS[self.element], self.potting)
+        if self.cement_layer_mm is None or not fitted.cements:
+            return fitted
+        return replace(self, layout=self._divided(fitted), cement_layer_mm=None).fit(specimen)
+
+    def _divided(self, fitted: FittedSpecimen) -> BodyLayout:
+        """Return the layout with thinner layers where a stage has cement and right beside it."""
+        layout, n = self.layout, self.layout.plan.n_cells
+        first = layout.n_cap + layout.n_plates
+        layers = slice(first, first + layout.n_core)
+        filled = fitted.cement_fraction.reshape(-1, n)[layers].max(axis=1) > _LEAST_CEMENT
+        near = binary_dilation(filled)
+        height = fitted.domain.points[:, 2].reshape(-1, layout.plan.n_points).mean(axis=1)
+        thickness = np.diff(height)[layers]
+        parts = np.ceil(thickness / self.cement_layer_mm).astype(np.int64)
+        return layout.divided(np.where(near, np.maximum(parts, 1), 1))
 
     def mesh(self, specimen: Specimen) -> HexaBody:
         """Return the mesh that fits a stage."""

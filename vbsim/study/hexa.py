@@ -54,6 +54,15 @@ class Hexa(Parameters):
         description="hex8i: incompatible modes against locking; hex8: plain trilinear cells.",
     )
 
+    cement_layer_mm: float | None = Field(
+        None,
+        ge=0.2,
+        le=4.0,
+        description="About the thickest that layers of cells with cement, and those next to "
+        "them, are along the load, mm; by default as all others. Stages without cement keep "
+        "their cells.",
+    )
+
     @property
     def spacing_mm(self) -> float:
         """Spacing of the sampling grid, mm."""
@@ -70,7 +79,8 @@ class Hexa(Parameters):
 
     def rehearsal(self, spacing_mm: float) -> Hexa:
         """Return a coarser mesh for looking up what a case uses."""
-        return self.model_copy(update={"size_mm": 4.0, "sampling_mm": max(2.0, spacing_mm)})
+        coarse = {"size_mm": 4.0, "sampling_mm": max(2.0, spacing_mm), "cement_layer_mm": None}
+        return self.model_copy(update=coarse)
 
     def fitter(
         self, vertebra: Vertebra | ImagedVertebra, intact: BodyFrame, potting: Potting
@@ -86,6 +96,7 @@ class Hexa(Parameters):
             endplate_mm=endplate_mm,
             potting=potting,
             element=self.element,
+            cement_layer_mm=self.cement_layer_mm,
         )
 
 

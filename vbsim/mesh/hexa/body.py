@@ -80,8 +80,8 @@ class BodyLayout(NamedTuple):
     ----------
     plan : Plan
         Quadrilaterals of every plane.
-    n_core : int
-        Layers between the endplates.
+    core : tuple of float
+        Planes between the endplates, as shares of the way up, from 0 to 1.
     n_cap : int
         Layers of each cap; 0 for none.
     endplate_mm : float
@@ -89,7 +89,7 @@ class BodyLayout(NamedTuple):
     """
 
     plan: Plan
-    n_core: int
+    core: tuple[float, ...]
     n_cap: int
     endplate_mm: float
 
@@ -124,7 +124,36 @@ class BodyLayout(NamedTuple):
         n_core = max(3, round((height_mm - 2.0 * endplate_mm) / size_mm))
         growth = np.log1p((_CAP_GROWTH - 1.0) * cap_mm / size_mm) / np.log(_CAP_GROWTH)
         n_cap = max(2, round(float(growth))) if cap_mm > 0.0 else 0
-        return cls(Plan(side, radii), n_core, n_cap, endplate_mm)
+        core = tuple(np.linspace(0.0, 1.0, n_core + 1).tolist())
+        return cls(Plan(side, radii), core, n_cap, endplate_mm)
+
+    def divided(self, parts: NDArray[np.int64]) -> BodyLayout:
+        """Return the layout with each layer between the endplates cut into equal parts.
+
+        Parameters
+        ----------
+        parts : (n_core,) int
+            Layers to make of each layer, 1 to leave it.
+        """
+        planes = np.array(self.core)
+        cut = [
+            low + (high - low) * np.arange(n) / n
+            for low, high, n in zip(planes[:-1], planes[1:], parts, strict=True)
+        ]
+        return self._replace(core=(*np.concatenate(cut).tolist(), 1.0))
+
+    @property
+    def n_core(self) -> int:
+        """Layers between the endplates."""
+        return len(self.core) - 1
+
+    @property
+    def middle(self) -> tuple[int, ...]:
+        """The layer that holds mid-height, or the two that meet there, counted with all layers."""
+        below = int(np.searchsorted(self.core, 0.5 - 1e-9)) - 1
+        meets = abs(self.core[below + 1] - 0.5) <= 1e-9
+        first = self.n_cap + self.n_plates + below
+        return (first, first + 1) if meets else (first,)
 
     @property
     def n_plates(self) -> int:
@@ -239,9 +268,8 @@ def hexa_body(
 def _body_planes(body: Body, layout: BodyLayout) -> FloatArray:
     """Return the points of every plane from the lower to the upper endplate, (k, n, 3)."""
     t = layout.endplate_mm
-    core = np.linspace(0.0, 1.0, layout.n_core + 1)
     planes = []
-    for share in core:
+    for share in layout.core:
         s = np.full(layout.plan.n_points, share)
         for _ in range(_STEPS):
             x, y = _across(body, layout.plan, s)
