@@ -87,7 +87,7 @@ WRONG = [
         "tests[0].kind",
         "did you mean compression?",
     ),
-    ("unknown mesh", 'kind = "voxels"', 'kind = "tetra"', "mesh.kind", "voxels, hexa"),
+    ("unknown mesh", 'kind = "voxels"', 'kind = "wedges"', "mesh.kind", "voxels, hexa, tetra"),
     (
         "unknown distribution",
         DISTRIBUTION,

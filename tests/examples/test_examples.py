@@ -26,7 +26,7 @@ PIN = {
     "volume_series": 1.120,  # stiffness at 30 % fill / intact
     "injection_bipedicular": 2.326,  # stiffness, augmented / fractured
     "curing": 60.73,  # peak temperature of bone at the cement, C
-    "l1_collapse_balloon_cement": 67.52,  # lost anterior height restored, %
+    "l1_collapse_balloon_cement": 68.82,  # lost anterior height restored, %
     "from_images": 1.294,  # stiffness, augmented / intact
 }
 

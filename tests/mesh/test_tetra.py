@@ -75,7 +75,7 @@ def test_a_label_map_is_filled_by_the_command(tmp_path):
     pytest.importorskip("pytetwild", reason="needs the extra 'tet'")
     labels, out = tmp_path / "labels.nrrd", tmp_path / "ball.vtu"
     ball(labels)
-    words = ["tetra", str(labels), "--label", "7", "-o", str(out), "--size", "3"]
+    words = ["tetra", str(labels), "--label", "7", "-o", str(out), "--size", "2"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     assert read_mesh(out).volumes().sum() == pytest.approx(BALL_MM3, rel=0.03)
