@@ -26,8 +26,8 @@ def test_cells_fill_the_surface_upright(order):
     assert mesh.kind == ("tetra" if order == 1 else "tetra10")
     assert mesh.volumes().min() > 0.0
     assert mesh.volumes().sum() == pytest.approx(body.volume_mm3(), rel=0.02)
-    # The library gives another mesh every time; of 24 the poorest cell had 0.17.
-    assert scaled_jacobian(mesh).min() > 0.05
+    # The library gives another mesh every time; the poorest cell of 24 had 0.17.
+    assert scaled_jacobian(mesh).min() > 0.1
 
 
 def test_the_command_writes_a_mesh_and_tells_of_it(tmp_path):

@@ -53,7 +53,6 @@ class Hexa(Parameters):
         "hex8i",
         description="hex8i: incompatible modes against locking; hex8: plain trilinear cells.",
     )
-
     cement_layer_mm: float | None = Field(
         None,
         ge=0.2,
