@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_case import CASE
 
 from vbsim.anatomy import Phantom, Vertebra
 from vbsim.checks import InvalidInput
@@ -24,17 +25,6 @@ from vbsim.study.stored import open_study
 from vbsim.views import scenes
 from vbsim.views.scenes import drawing
 
-# The small case of `conftest.py`.
-CASE = {
-    "name": "L1 <wedge> & cement",
-    "vertebra": {"level": "L1"},
-    "mesh": {"spacing_mm": 3.0},
-    "steps": [
-        {"kind": "wedge", "grade": 2},
-        {"kind": "cement", "volume_ml": 4.0, "distribution": "unipedicular_left"},
-    ],
-    "tests": [{"kind": "compression"}],
-}
 PICTURES = Path(__file__).parent / "pictures"
 WIDTH = 280
 NAMES = [

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vbsim.kernels import kernel
-from vbsim.kernels.constitutive import ladder
-from vbsim.kernels.inelastic import _born, _pack, _secant
+from vbsim.kernels import constituents, kernel
 
 __all__ = ["add_forces", "add_tangents", "evaluate", "mean_gradients", "packed_orthotropic"]
 
@@ -101,36 +99,15 @@ def evaluate(
     int
         Cells in which a law found the step too large.
     """
-    F, one_P = np.empty(9), np.empty(9)
-    A, one_A, work = np.empty((9, 9)), np.empty((9, 9)), np.empty((11, 9))
+    F, A, room = np.empty(9), np.empty((9, 9)), constituents.scratch()
     refused = 0
     for at in range(part[0], part[1]):
         c, P = number[at], stress[at]
         _gradient(u, cells[c], means[c], F)
-        P[:] = 0.0
-        A[:] = 0.0
-        for j in range(active.entry[at], active.entry[at + 1]):
-            law, params = active.law[j], active.params[j]
-            if active.birth[j] >= 0:
-                birth = active.births[active.birth[j]]
-                flag = _born(law, F, params, birth, old[j], dt, one_P, one_A, new[j], work)
-            else:
-                flag = ladder.respond(law, F, params, old[j], dt, one_P, one_A, new[j])
-            if flag != 0:
-                refused += 1
-            weight = active.weight[j]
-            for k in range(9):
-                P[k] += weight * one_P[k]
-                for m in range(9):
-                    A[k, m] += weight * one_A[k, m]
-        trace[at] = (
-            A[0, 0] + A[4, 4] + A[8, 8]
-            + 0.25 * (A[5, 5] + A[7, 7] + 2.0 * A[5, 7])
-            + 0.25 * (A[2, 2] + A[6, 6] + 2.0 * A[2, 6])
-            + 0.25 * (A[1, 1] + A[3, 3] + 2.0 * A[1, 3])
-        )  # fmt: skip
-        secant[at] = _secant(F, P, rest[at])
-        _pack(A, tangent[at])
+        refused += constituents.answer(F, active, at, old, new, dt, P, A, room)
+        trace[at] = constituents.trace(A)
+        secant[at] = constituents.secant(F, P, rest[at])
+        constituents.pack(A, tangent[at])
     return refused
 
 
@@ -228,4 +205,4 @@ def packed_orthotropic(constants, factor, out):
         for k, m, own in ((5, 7, 6), (2, 6, 7), (1, 3, 8)):
             A[k, k] = A[m, m] = A[k, m] = A[m, k] = c[own]
         A *= factor[at]
-        _pack(A, out[at])
+        constituents.pack(A, out[at])

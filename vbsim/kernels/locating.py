@@ -69,6 +69,18 @@ def _invert(x, target, xi, J):
 
 
 @kernel
+def _box(points, cell, first, steps, shape, x, low, high):
+    """Set the corners x of a cell, and the first and last grid point (x, y, z) of its box."""
+    for i in range(3):
+        least, most = 1e300, -1e300
+        for a in range(len(x)):
+            x[a, i] = points[cell[a], i]
+            least, most = min(least, x[a, i]), max(most, x[a, i])
+        low[i] = max(0, int(np.ceil((least - first[i]) / steps[i] - 1e-6)))
+        high[i] = min(shape[2 - i] - 1, int(np.floor((most - first[i]) / steps[i] + 1e-6)))
+
+
+@kernel
 def locate(cells, points, first, steps, slack, holder, places):
     """Find the cell of every point of a grid.
 
@@ -91,14 +103,7 @@ def locate(cells, points, first, steps, slack, holder, places):
     low, high = np.empty(3, np.int64), np.empty(3, np.int64)
     holder[...] = -1
     for c in range(len(cells)):
-        for i in range(3):
-            least, most = 1e300, -1e300
-            for a in range(8):
-                x[a, i] = points[cells[c, a], i]
-                least, most = min(least, x[a, i]), max(most, x[a, i])
-            low[i] = max(0, int(np.ceil((least - first[i]) / steps[i] - 1e-6)))
-            last = holder.shape[2 - i] - 1
-            high[i] = min(last, int(np.floor((most - first[i]) / steps[i] + 1e-6)))
+        _box(points, cells[c], first, steps, holder.shape, x, low, high)
         for k in range(low[2], high[2] + 1):
             for j in range(low[1], high[1] + 1):
                 for i in range(low[0], high[0] + 1):
@@ -126,14 +131,7 @@ def locate_tetrahedra(cells, points, first, steps, slack, holder, places):
     low, high = np.empty(3, np.int64), np.empty(3, np.int64)
     holder[...] = -1
     for c in range(len(cells)):
-        for i in range(3):
-            least, most = 1e300, -1e300
-            for a in range(4):
-                x[a, i] = points[cells[c, a], i]
-                least, most = min(least, x[a, i]), max(most, x[a, i])
-            low[i] = max(0, int(np.ceil((least - first[i]) / steps[i] - 1e-6)))
-            last = holder.shape[2 - i] - 1
-            high[i] = min(last, int(np.floor((most - first[i]) / steps[i] + 1e-6)))
+        _box(points, cells[c], first, steps, holder.shape, x, low, high)
         # Rows of E: the gradients of the three barycentric coordinates that are reference ones.
         for a in range(3):
             p, q = (a + 1) % 3 + 1, (a + 2) % 3 + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,25 @@ from vbsim.specimen.failure import FailureResponse
 from vbsim.specimen.fitted import FittedSpecimen, HexaFitter
 from vbsim.study.fields import in_world
 
-__all__ = ["Hexa", "fitted_mesh", "pictured", "pictured_failures"]
+__all__ = ["Hexa", "Sampling", "fitted_mesh", "pictured", "pictured_failures"]
 
 FloatArray = NDArray[np.float64]
 
 # Room around the body on the sampling grid: sideways for the wall, along z for drawn caps.
 _ASIDE_MM = 3.0
 _ABOVE_MM = 4.0
+
+
+Sampling = Annotated[
+    float | None,
+    Field(
+        ge=0.2,
+        le=4.0,
+        description="Spacing of the grid on which density, damage and cement are laid out before "
+        "cells take their means, mm; by default half the size, at least 0.5.",
+    ),
+]
+"""Spacing of the sampling grid of a fitted mesh."""
 
 
 class Hexa(Parameters):
@@ -42,13 +54,7 @@ class Hexa(Parameters):
     size_mm: float = Field(
         1.0, ge=0.3, le=4.0, description="Edge of the cells inside the body, about, mm."
     )
-    sampling_mm: float | None = Field(
-        None,
-        ge=0.2,
-        le=4.0,
-        description="Spacing of the grid on which density, damage and cement are laid out before "
-        "cells take their means, mm; by default half the size, at least 0.5.",
-    )
+    sampling_mm: Sampling = None
     element: Literal["hex8i", "hex8"] = Field(
         "hex8i",
         description="hex8i: incompatible modes against locking; hex8: plain trilinear cells.",

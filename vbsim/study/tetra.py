@@ -12,7 +12,7 @@ from vbsim.checks import Parameters
 from vbsim.mesh import VoxelGrid
 from vbsim.specimen import Potting
 from vbsim.specimen.fitted import TetraFitter
-from vbsim.study.hexa import Hexa
+from vbsim.study.hexa import Hexa, Sampling
 
 __all__ = ["Tetra"]
 
@@ -28,13 +28,7 @@ class Tetra(Parameters):
     size_mm: float = Field(
         2.0, ge=0.5, le=4.0, description="Edge of the cells inside the body, about, mm."
     )
-    sampling_mm: float | None = Field(
-        None,
-        ge=0.2,
-        le=4.0,
-        description="Spacing of the grid on which density, damage and cement are laid out before "
-        "cells take their means, mm; by default half the size, at least 0.5.",
-    )
+    sampling_mm: Sampling = None
     element: Literal["tet10", "tet4"] = Field(
         "tet10",
         description="tet10: second order; tet4: first order, which locks (too stiff).",

@@ -27,6 +27,7 @@ from vbsim.fem.multigrid import Multigrid, Plan
 from vbsim.fem.operators import VoxelOperator
 from vbsim.fem.problem import PlatenProblem, Solid
 from vbsim.kernels import inelastic, runs, transfer
+from vbsim.kernels.constituents import N_PACKED
 from vbsim.kernels.constitutive import slots
 from vbsim.materials.constituents import Constituents
 
@@ -91,7 +92,7 @@ class InelasticBody:
         self.scale = (0.25 / np.outer(self.spacing_mm, self.spacing_mm)).ravel()
         self.volume = float(np.prod(self.spacing_mm))
         n = len(self._active)
-        self.tangent = np.zeros((n, inelastic.N_PACKED), np.float32)
+        self.tangent = np.zeros((n, N_PACKED), np.float32)
         self.trace = np.zeros(n, np.float32)
         self.secant = np.ones(n, np.float32)
         self.offset = np.zeros(operator.shape)

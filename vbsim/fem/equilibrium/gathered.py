@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vbsim.kernels import inelastic
+from vbsim.kernels.constituents import Active
 from vbsim.materials.constituents import Constituents
 
 __all__ = ["gathered"]
@@ -13,7 +13,7 @@ __all__ = ["gathered"]
 
 def gathered(
     made: Constituents, cells: NDArray[np.int64], share: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], inelastic.Active]:
+) -> tuple[NDArray[np.int64], Active]:
     """Return the entries of some cells and their arrays.
 
     Parameters
@@ -32,7 +32,7 @@ def gathered(
         gradients = made.births.reshape(-1, 3, 3)
         births[:, :9] = np.linalg.inv(gradients).reshape(-1, 9)
         births[:, 9] = np.linalg.det(gradients)
-    active = inelastic.Active(
+    active = Active(
         np.append(counts, len(entries)).astype(np.int64),
         made.law[entries],
         made.weight[entries],

@@ -25,7 +25,8 @@ from vbsim.fem.equilibrium.averaging import ScatteredAveraging
 from vbsim.fem.equilibrium.gathered import gathered
 from vbsim.fem.equilibrium.state import BodyState
 from vbsim.fem.meshed import MeshedSolid, MeshProblem, preconditioner_of
-from vbsim.kernels import assembly, cell_means, inelastic
+from vbsim.kernels import assembly, cell_means
+from vbsim.kernels.constituents import N_PACKED
 from vbsim.kernels.constitutive import slots
 from vbsim.materials.constituents import Constituents
 
@@ -88,7 +89,7 @@ class InelasticMesh:
         self._rest = np.ascontiguousarray(self._elastic[self.active_cells])
         self._rest_trace = self._rest[:, [0, 1, 2, 6, 7, 8]].sum(axis=1)
         self._stress = np.zeros((n, 9))
-        self._packed = np.zeros((n, inelastic.N_PACKED))
+        self._packed = np.zeros((n, N_PACKED))
         self.trace, self.secant = np.zeros(n, np.float32), np.ones(n, np.float32)
         self.offset = np.zeros_like(mesh.points)
         linear = self.problem.matrix  # no longer needed: its memory holds A

@@ -54,7 +54,7 @@ class Row(NamedTuple):
     source : str
         Where it was published, on what.
     note : str
-        Likely cause of a miss; empty if none is known.
+        Likely cause of a miss, of the row or of its whole comparison; empty if none is known.
     """
 
     id: str
@@ -135,7 +135,7 @@ def _entry(name: str, table: Mapping[str, Any]) -> Entry:
             band=(float(row["band"][0]), float(row["band"][1])),
             calibrated=table.get("calibrated", False),
             source=table["source"],
-            note=row.get("note", ""),
+            note=row.get("note", table.get("note", "")),
         )
         for key, row in table["rows"].items()
     }
