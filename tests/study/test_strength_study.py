@@ -12,7 +12,7 @@ from vbsim.study.case import read_case
 CASE = {
     "name": "strength",
     "vertebra": {"level": "T12"},
-    "mesh": {"spacing_mm": 4.5, "margin_mm": 18.0},
+    "mesh": {"spacing_mm": 3.0, "margin_mm": 18.0},
     "bone": {"vbmd_mg_cm3": 80.0},
     "steps": [{"kind": "crush", "grade": 1}],
     "tests": [{"kind": "compression"}, {"kind": "strength"}],
@@ -27,7 +27,7 @@ def study(tmp_path_factory):
 
 def test_every_stage_has_a_strength_and_is_compared(study):
     intact, broken = (study.value(stage, "strength") for stage in ("intact", "fractured"))
-    assert 1000.0 < min(broken, intact) < max(broken, intact) < 8000.0
+    assert 1000.0 < broken < intact < 8000.0
     assert study.value("fractured", "strength_definition") in (1, 2)
     assert study.value("fractured", "strength_vs_intact") == pytest.approx(broken / intact)
 
