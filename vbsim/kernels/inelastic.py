@@ -269,52 +269,35 @@ def _take(u, cells, run, done, taken, scale, tangent, n, work):
 
 
 @inlined
-def _row(work, i, t0, t1, t2, t3, t4, t5, t6, t7, t8):
-    """Return one row of a packed tangent times the gradient of packed cell i."""
-    g = _GRADIENT + i
-    return (
-        work[t0 * _WIDTH + i] * work[g]
-        + work[t1 * _WIDTH + i] * work[g + _WIDTH]
-        + work[t2 * _WIDTH + i] * work[g + 2 * _WIDTH]
-        + work[t3 * _WIDTH + i] * work[g + 3 * _WIDTH]
-        + work[t4 * _WIDTH + i] * work[g + 4 * _WIDTH]
-        + work[t5 * _WIDTH + i] * work[g + 5 * _WIDTH]
-        + work[t6 * _WIDTH + i] * work[g + 6 * _WIDTH]
-        + work[t7 * _WIDTH + i] * work[g + 7 * _WIDTH]
-        + work[t8 * _WIDTH + i] * work[g + 8 * _WIDTH]
-    )
+def _line(work, row, factor, n, t0, t1, t2, t3, t4, t5, t6, t7, t8):
+    """Set one row of the stress of packed cells: that of the tangent times the gradient."""
+    g, f = _GRADIENT, _STRESS + row * _WIDTH
+    for i in range(n):
+        work[f + i] = factor * (
+            work[t0 * _WIDTH + i] * work[g + i]
+            + work[t1 * _WIDTH + i] * work[g + _WIDTH + i]
+            + work[t2 * _WIDTH + i] * work[g + 2 * _WIDTH + i]
+            + work[t3 * _WIDTH + i] * work[g + 3 * _WIDTH + i]
+            + work[t4 * _WIDTH + i] * work[g + 4 * _WIDTH + i]
+            + work[t5 * _WIDTH + i] * work[g + 5 * _WIDTH + i]
+            + work[t6 * _WIDTH + i] * work[g + 6 * _WIDTH + i]
+            + work[t7 * _WIDTH + i] * work[g + 7 * _WIDTH + i]
+            + work[t8 * _WIDTH + i] * work[g + 8 * _WIDTH + i]
+        )
 
 
 @kernel
 def _times(work, volume, scale, n):
     """Set the stress of packed cells, times what turns it into forces."""
-    f = _STRESS
-    for i in range(n):
-        work[f + i] = volume * scale[0] * _row(work, i, 0, 1, 2, 3, 4, 5, 6, 7, 8)
-    f += _WIDTH
-    for i in range(n):
-        work[f + i] = volume * scale[1] * _row(work, i, 1, 9, 10, 11, 12, 13, 14, 15, 16)
-    f += _WIDTH
-    for i in range(n):
-        work[f + i] = volume * scale[2] * _row(work, i, 2, 10, 17, 18, 19, 20, 21, 22, 23)
-    f += _WIDTH
-    for i in range(n):
-        work[f + i] = volume * scale[3] * _row(work, i, 3, 11, 18, 24, 25, 26, 27, 28, 29)
-    f += _WIDTH
-    for i in range(n):
-        work[f + i] = volume * scale[4] * _row(work, i, 4, 12, 19, 25, 30, 31, 32, 33, 34)
-    f += _WIDTH
-    for i in range(n):
-        work[f + i] = volume * scale[5] * _row(work, i, 5, 13, 20, 26, 31, 35, 36, 37, 38)
-    f += _WIDTH
-    for i in range(n):
-        work[f + i] = volume * scale[6] * _row(work, i, 6, 14, 21, 27, 32, 36, 39, 40, 41)
-    f += _WIDTH
-    for i in range(n):
-        work[f + i] = volume * scale[7] * _row(work, i, 7, 15, 22, 28, 33, 37, 40, 42, 43)
-    f += _WIDTH
-    for i in range(n):
-        work[f + i] = volume * scale[8] * _row(work, i, 8, 16, 23, 29, 34, 38, 41, 43, 44)
+    _line(work, 0, volume * scale[0], n, 0, 1, 2, 3, 4, 5, 6, 7, 8)
+    _line(work, 1, volume * scale[1], n, 1, 9, 10, 11, 12, 13, 14, 15, 16)
+    _line(work, 2, volume * scale[2], n, 2, 10, 17, 18, 19, 20, 21, 22, 23)
+    _line(work, 3, volume * scale[3], n, 3, 11, 18, 24, 25, 26, 27, 28, 29)
+    _line(work, 4, volume * scale[4], n, 4, 12, 19, 25, 30, 31, 32, 33, 34)
+    _line(work, 5, volume * scale[5], n, 5, 13, 20, 26, 31, 35, 36, 37, 38)
+    _line(work, 6, volume * scale[6], n, 6, 14, 21, 27, 32, 36, 39, 40, 41)
+    _line(work, 7, volume * scale[7], n, 7, 15, 22, 28, 33, 37, 40, 42, 43)
+    _line(work, 8, volume * scale[8], n, 8, 16, 23, 29, 34, 38, 41, 43, 44)
 
 
 @kernel
