@@ -41,7 +41,9 @@ class Fitted:
     name : str
         Package and version.
     task : str
-        ``assembly`` (mesh, pattern and matrix) or ``solve`` (the same, and the iteration).
+        ``assembly`` (mesh, pattern and matrix), ``kept`` (the same with the stiffness of every
+        cell kept, of which matrices for other moduli are summed) or ``solve`` (mesh, pattern,
+        matrix and the iteration).
     dof : int
         Components of all points.
     cpu_s : float
@@ -89,7 +91,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--sizes", default="0.26", help="millions of degrees of freedom")
     parser.add_argument("--peer-python", help="a Python that has ngsolve, felupe and scikit-fem")
     parser.add_argument("--peers", default="ngsolve,felupe", help="of ngsolve,felupe,scikit-fem")
-    parser.add_argument("--tasks", default="assembly,solve", help="of assembly,solve")
+    parser.add_argument("--tasks", default="assembly,kept,solve", help="of assembly,kept,solve")
     parser.add_argument("--meshes", type=Path, help="folder that keeps the meshes between runs")
     parser.add_argument("--record", type=Path, help="file to which records are added")
     options = parser.parse_args(words)
@@ -134,7 +136,7 @@ def _runs(task: str, options: argparse.Namespace):
     """Yield Python, script and word of every package that does a task."""
     yield sys.executable, "fitted_with_vbsim.py", task
     peers = options.peers.split(",") if options.peer_python else []
-    if "ngsolve" in peers:
+    if "ngsolve" in peers and task != "kept":
         yield options.peer_python, "fitted_with_ngsolve.py", task
     for package in ("felupe", "scikit-fem"):
         if package in peers and task == "assembly":

@@ -9,6 +9,7 @@ from solids import cut, distorted, on_boundary
 
 from vbsim.checks import InvalidInput, NotConverged
 from vbsim.fem.assembled import Pattern, Rows, assemble
+from vbsim.fem.kept import KeptCells
 from vbsim.fem.statics import (
     Static,
     elastic_matrices,
@@ -54,6 +55,38 @@ def test_threads_change_no_digit_and_memory_is_used_again():
     again = assemble(mesh, element, 2.0 * constants, into=one)
     assert again.values is values
     np.testing.assert_allclose(again.values, 2.0 * three.values, rtol=1e-12, atol=1e-12)
+
+
+@EVERY
+@pytest.mark.parametrize("material", ["orthotropic", "full"])
+def test_kept_cells_give_the_matrix_for_other_moduli(element, material):
+    mesh = cut(distorted((3, 2, 2), SIZE, 0.05), element.shape.name)
+    constants = np.tile(ORTHOTROPIC, (mesh.n_cells, 1))
+    if material == "full":
+        constants = full_matrices(mesh.n_cells).reshape(-1, 36)
+    matrix = assemble(mesh, element, constants)
+    kept = KeptCells(mesh, element, constants, matrix.pattern, matrix.rows)
+    factor = np.random.default_rng(6).uniform(0.0, 3.0, mesh.n_cells)
+    matrix.values[...] = np.nan  # nothing of it may be read
+    kept.refill(factor, matrix)
+    wanted = assemble(mesh, element, factor[:, None] * constants).values
+    np.testing.assert_allclose(matrix.values, wanted, rtol=0, atol=1e-13 * np.abs(wanted).max())
+    assert kept.n_bytes >= 72 * matrix.pattern.place.size
+
+
+def test_kept_cells_belong_to_their_pattern_and_change_no_digit_with_threads():
+    mesh, element = brick((17, 17, 17), (1.0, 1.0, 1.0)), ELEMENTS["hex8i"]
+    constants = isotropic_constants(1.0, 0.3, mesh.n_cells)
+    factor = np.random.default_rng(7).uniform(1.0, 3.0, mesh.n_cells)
+    found = []
+    for threads in (1, 3):
+        matrix = assemble(mesh, element, constants, rows=Rows(mesh.n_points, threads))
+        kept = KeptCells(mesh, element, constants, matrix.pattern, matrix.rows)
+        kept.refill(factor, matrix)
+        found.append(matrix.values)
+    assert np.array_equal(*found)
+    with pytest.raises(InvalidInput, match="into = 'another pattern'"):
+        kept.refill(factor, assemble(mesh, element, constants))
 
 
 def test_product_is_that_of_the_matrix():

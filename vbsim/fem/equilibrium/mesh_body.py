@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.checks import require
-from vbsim.fem.assembled import BlockMatrix, Rows, assemble, reference_tables
+from vbsim.fem.assembled import BlockMatrix, Rows, reference_tables
 from vbsim.fem.equilibrium.averaging import ScatteredAveraging
 from vbsim.fem.equilibrium.gathered import gathered
 from vbsim.fem.equilibrium.state import BodyState
+from vbsim.fem.kept import KeptCells
 from vbsim.fem.meshed import MeshedSolid, MeshProblem, preconditioner_of
 from vbsim.kernels import assembly, cell_means
 from vbsim.kernels.constituents import N_PACKED
@@ -94,6 +95,7 @@ class InelasticMesh:
         self.offset = np.zeros_like(mesh.points)
         linear = self.problem.matrix  # no longer needed: its memory holds A
         self._base = linear
+        self._kept = self._keep(linear)
         self._whole = BlockMatrix(linear.pattern, np.empty_like(linear.values), linear.rows)
         self._is_whole = False
         self.resist(np.ones(n, np.float32))
@@ -148,6 +150,16 @@ class InelasticMesh:
         sides = (pattern.start, pattern.column, pattern.mirror)
         matrix.rows.run(lambda part: assembly.reflect(*sides, part, values))
 
+    def _keep(self, matrix: BlockMatrix) -> KeptCells:
+        """Return ``K - V B^T C B`` of the active cells and K of the others, to be summed again."""
+        fitted = (self._mesh, self._body.element, self._elastic)
+        kept = KeptCells(*fitted, matrix.pattern, matrix.rows)
+        packed = np.empty_like(self._packed)
+        cell_means.packed_orthotropic(self._rest, np.full(len(packed), -1.0), packed)
+        fixed = (self._mesh.cells, self._means, self.volumes_mm3, self.active_cells, packed)
+        matrix.rows.run(lambda part: cell_means.add_tangents(*fixed, kept.place, part, kept.values))
+        return kept
+
     # Other motions and preconditioner ------------------------------------------------------------
 
     @property
@@ -172,10 +184,9 @@ class InelasticMesh:
             self._base.product(u, work)
             self.offset += work
         self.resisting = factor
-        assemble(self._mesh, self._body.element, self._scaled(factor), into=self._base)
-        packed = np.empty_like(self._packed)
-        cell_means.packed_orthotropic(self._rest, -factor.astype(np.float64), packed)
-        self._add(packed, self._base)
+        every = np.ones(self._mesh.n_cells)
+        every[self.active_cells] = factor
+        self._kept.refill(every, self._base)
         self._is_whole = False
         if u is not None:
             self._base.product(u, work)
