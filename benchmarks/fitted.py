@@ -3,8 +3,9 @@
 Trilinear hexahedra of an augmented L1, one modulus a cell, Poisson's ratio 0.3, one thread. Every
 package is a process of its own and does its task twice; the second run counts. Peers, each by a
 Python that has it (``--peer-python``): NGSolve (assembly; conjugate gradients with 3 x 3 blocks of
-the diagonal), FElupe and scikit-fem (assembly). Assemblies are compared by the energy of one and
-the same vector, solves by their reaction at the same residual.
+the diagonal), FElupe and scikit-fem (assembly). "kept" is our assembly that keeps the stiffness of
+every cell, which makes matrices for other moduli quick. Assemblies are compared by the energy of
+one and the same vector, solves by their reaction at the same residual.
 
 Not compared: elements of higher order, several threads, PETSc, factorisations.
 """
