@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from vbsim.checks import NotConverged, frozen, require
 from vbsim.fem.assembled import BlockMatrix, Rows, assemble
+from vbsim.fem.corner_multigrid import CornerMultigrid
 from vbsim.fem.krylov import Outcome
 from vbsim.fem.problem import MOTIONS, Platens
 from vbsim.fem.response import PlatenModes, SolverReport, Status
@@ -216,7 +218,8 @@ def preconditioner_of(
 ) -> Preconditioner:
     """Return what fits the size and the form of a mesh.
 
-    Factors of small matrices, geometric multigrid of sweeps, smoothed aggregation of others.
+    Factors of small matrices, geometric multigrid of sweeps, two grids for cells of second order,
+    smoothed aggregation of others.
 
     Parameters
     ----------
@@ -229,16 +232,26 @@ def preconditioner_of(
     free : (n_points, 3) bool
         Components that are not held.
     """
-    if len(free) <= _DIRECT_POINTS:
-        return _factorised(matrix, free)
-    if body.sweep is not None:
+    if body.sweep is not None and len(free) > _DIRECT_POINTS:
         return SweptMultigrid(body.sweep, body.element, constants, matrix, free)
-    return smoothed_aggregation(matrix, body.domain.points, free)
+    edges = body.element.shape.edges
+    if edges and len(free) > _DIRECT_POINTS:
+        return CornerMultigrid(body.domain, edges, matrix, free, _general)
+    return _general(matrix.to_scipy(), body.domain.points, free)
 
 
-def _factorised(matrix: BlockMatrix, free: BoolArray) -> Preconditioner:
+def _general(
+    matrix: sp.bsr_array, points: FloatArray, free: BoolArray
+) -> Callable[[FloatArray], FloatArray]:
+    """Return what fits the size of a matrix of which no more is known."""
+    if len(points) > _DIRECT_POINTS:
+        return smoothed_aggregation(matrix, points, free)
+    return _factorised(matrix, free)
+
+
+def _factorised(matrix: sp.bsr_array, free: BoolArray) -> Callable[[FloatArray], FloatArray]:
     chosen = np.flatnonzero(free.ravel())
-    factors = Factorisation(matrix.to_scipy().tocsr()[chosen][:, chosen])
+    factors = Factorisation(matrix.tocsr()[chosen][:, chosen])
 
     def solve(r: FloatArray) -> FloatArray:
         z = np.zeros(r.size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,9 +11,6 @@ import scipy.sparse.linalg as spla
 from numpy.typing import NDArray
 
 from vbsim.checks import MissingExtra, NotConverged
-
-if TYPE_CHECKING:
-    from vbsim.fem.assembled import BlockMatrix
 
 __all__ = ["Factorisation", "smoothed_aggregation"]
 
@@ -68,7 +65,7 @@ class Factorisation:
 
 
 def smoothed_aggregation(
-    matrix: BlockMatrix, points: FloatArray, free: NDArray[np.bool_]
+    matrix: Any, points: FloatArray, free: NDArray[np.bool_]
 ) -> Callable[[FloatArray], FloatArray]:
     """Return a cycle of smoothed-aggregation multigrid with rigid-body modes, for any mesh.
 
@@ -76,7 +73,7 @@ def smoothed_aggregation(
 
     Parameters
     ----------
-    matrix : BlockMatrix
+    matrix : sparse array (3 n_points, 3 n_points)
         The stiffness.
     points : (n_points, 3) float, mm
         Places of the points.
@@ -94,7 +91,7 @@ def smoothed_aggregation(
         raise MissingExtra("this mesh needs PyAMG: pip install pyamg") from None
     held = sp.diags_array((~free).ravel().astype(np.float64))
     mask = sp.diags_array(free.ravel().astype(np.float64))
-    whole = (mask @ matrix.to_scipy() @ mask).tobsr((3, 3))
+    whole = (mask @ matrix @ mask).tobsr((3, 3))
     scale = float(np.abs(whole.diagonal()).max())
     restricted = sp.bsr_matrix(whole + scale * held, blocksize=(3, 3))
     solver = pyamg.smoothed_aggregation_solver(

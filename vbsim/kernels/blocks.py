@@ -9,7 +9,7 @@ import numpy as np
 
 from vbsim.kernels import kernel
 
-__all__ = ["block_inverses", "product", "residual", "sweep"]
+__all__ = ["block_inverses", "invert", "product", "residual", "sweep"]
 
 
 @kernel
@@ -106,7 +106,7 @@ def block_inverses(start, column, values, free, partner, inverse, across):
                             both = free[row, i] * free[other, j]
                             if both > 0.0:
                                 block[ti + i, tj + j] = values[k, i, j]
-        _invert(block, size)
+        invert(block, size)
         for i in range(3):
             for j in range(3):
                 both = free[p, i] * free[p, j]
@@ -118,7 +118,7 @@ def block_inverses(start, column, values, free, partner, inverse, across):
 
 
 @kernel
-def _invert(block, n):
+def invert(block, n):
     """Invert a symmetric positive definite matrix in place (Gauss-Jordan, no pivots needed)."""
     for k in range(n):
         pivot = 1.0 / block[k, k]
