@@ -10,7 +10,8 @@ from vbsim.fem import Compression, solve
 from vbsim.fracture import Collapse, Wedge
 from vbsim.kernels.constitutive import slots
 from vbsim.specimen import Potting
-from vbsim.specimen.deformed import deformed_frame, jacobian, picture
+from vbsim.specimen.deformed import jacobian
+from vbsim.specimen.picture import deformed_frame, picture
 
 
 @pytest.fixture(scope="module")

@@ -67,12 +67,6 @@ def test_a_kept_strength_is_not_solved_again(study, monkeypatch):
         assert again.value(stage, "force_at_strain") == pytest.approx(wanted, rel=1e-12)
 
 
-@pytest.mark.parametrize("step", ["collapse", "balloon"])
-def test_large_deformation_is_refused_before_any_work(step):
-    with pytest.raises(InvalidCase, match=rf'steps\[0\].kind: = "{step}": .*\[mesh\] kind'):
-        read_case({**CASE, "steps": [{"kind": step}], "tests": [{"kind": "compression"}]})
-
-
 def test_yield_on_tetrahedra_is_refused_before_any_work():
     tetra = {"kind": "tetra", "size_mm": 4.0}
     with pytest.raises(InvalidCase, match=r"tests\[0\].kind: = 'strength': .*'voxels' or 'hexa'"):

@@ -123,6 +123,9 @@ class Balloon(Parameters):
             If the inflation could not be followed to the end.
         """
         require(not specimen.fillings, "balloon", specimen.name, "a body without cement")
+        require(
+            specimen.mesher is None, "balloon", specimen.name, "on voxels: meshes have no cavity"
+        )
         body = self._placed(specimen)
         solver = body.equilibrium(settings())
         tilt, keep = tilts(self.platen), load(self.preload_n)
@@ -164,8 +167,8 @@ class Balloon(Parameters):
         before, top, end = (frame.heights().anterior_mm for frame in frames)
         assert rest.state is not None
         cavity = rest.cavity if rest.cavity is not None else np.zeros(1)
-        ratio = jacobian(rest.displacement_mm, rest.reference.domain)
-        cell_ml = rest.reference.domain.cell_volume_mm3 / 1000.0
+        ratio = jacobian(rest.displacement_mm, rest.bare.domain)
+        cell_ml = rest.bare.domain.cell_volume_mm3 / 1000.0
         load_n = self.preload_n or float(value("treatment.heights.load_n"))
         return (
             quantity("balloon_volume", fullest.cavity_mm3 / 1000.0),
@@ -184,12 +187,12 @@ class Balloon(Parameters):
     def _placed(self, specimen: Specimen) -> Deformed:
         """Return the body with the deflated balloons in it, their bone taken out."""
         body = body_of(specimen, self.caps)
-        share = np.zeros(body.reference.domain.shape)
+        share = np.zeros(body.bare.domain.shape)
         for place in self._places(specimen.anatomy.frame):
             share = np.maximum(share, _inside(body, place))
         share *= body.bare.tissue.trabecular
-        found_ml = float(np.vdot(share, jacobian(body.displacement_mm, body.reference.domain)))
-        found_ml *= body.reference.domain.cell_volume_mm3 / 1000.0
+        found_ml = float(np.vdot(share, jacobian(body.displacement_mm, body.bare.domain)))
+        found_ml *= body.bare.domain.cell_volume_mm3 / 1000.0
         wanted_ml = self.volume_ml * float(value("treatment.balloon.first_share"))
         require(
             found_ml > 0.5 * wanted_ml,
@@ -225,8 +228,8 @@ class Balloon(Parameters):
 
 def _inside(body: Deformed, place: _Place) -> FloatArray:
     """Return the share of every reference voxel that lies inside an ellipsoid now."""
-    grid = body.reference.domain
-    x, y, z = body.reference.body_axes()
+    grid = body.bare.domain
+    x, y, z = body.bare.body_axes()
     u = body.displacement_mm
     mean = sum(
         u[:, k : k + grid.shape[0], j : j + grid.shape[1], i : i + grid.shape[2]]
@@ -264,7 +267,7 @@ def _lining(share: FloatArray) -> Part:
 
 def _compacted_ml(body: Deformed) -> float:
     """Return the volume that bone outside the cavity has lost against the undeformed body, ml."""
-    domain = body.reference.domain
+    domain = body.bare.domain
     bone = body.bare.tissue.body * (1.0 - (0.0 if body.cavity is None else body.cavity))
     lost = 1.0 - jacobian(body.displacement_mm, domain)
     return float(np.vdot(bone, lost)) * domain.cell_volume_mm3 / 1000.0

@@ -1,8 +1,8 @@
 """Cement in a body under mechanics: born free of stress in the shape that the body has then.
 
 The filling was laid out on the picture of the deformed body. Here it is carried back to the
-undeformed grid, becomes a constituent with the present gradient as its own reference, and the loads
-that held the body are taken off.
+undeformed cells, becomes a constituent with the present gradient as its own reference, and the
+loads that held the body are taken off.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from vbsim.materials.laws.crushable import Tissue
 from vbsim.quantities import Quantity
 from vbsim.specimen import CementField, Specimen
 from vbsim.specimen.deformed import Deformed, jacobian, joined
+from vbsim.specimen.fitted import FittedSpecimen
 from vbsim.specimen.loading import heights_between, led, settings, staged, under_load
 
 __all__ = ["Curing", "cured", "matured", "set_under_load"]
@@ -75,12 +76,22 @@ def cured(body: Deformed, filled: Specimen, filling: CementField, how: Curing) -
         Injection pressure and shrinkage.
     """
     share, fraction, saturation = _carried_back(body, filled, filling)
+    _refuse_voxels_only(body, how)
     if how.pressure_mpa > 0.0:
         body = _pressed(body, share.bone + share.cleft, how.pressure_mpa)
     body = _with_cement(body, filling, share, how)
     here = CementField(filling.cement, filling.law, frozen(fraction), frozen(saturation))
     body = replace(body, cements=(*body.cements, here))
     return _let_go(body)
+
+
+def _refuse_voxels_only(body: Deformed, how: Curing) -> None:
+    if not isinstance(body.reference, FittedSpecimen):
+        return
+    wanted = "on hexahedra: only voxels know {}"
+    pressure = how.pressure_mpa
+    require(pressure == 0.0, "injection_pressure_mpa", pressure, "0 " + wanted.format("cavities"))
+    require(not how.debonds, "debonds", True, "false " + wanted.format("surfaces that separate"))
 
 
 def set_under_load(
@@ -126,7 +137,7 @@ def matured(body: Deformed, fillings: Sequence[CementField]) -> Deformed:
         assert part.birth is not None
         assert isinstance(part.law, Crushable)
         hardness, shrinkage = here(_or(new.hardness, 1.0)), here(_or(new.shrinkage, 0.0))
-        factor = (hardness / _or(old.hardness, 1.0)).ravel()[part.cells]
+        factor = body.of_cells(hardness / _or(old.hardness, 1.0))[part.cells]
         materials = joined(materials, _more(body, part, factor - 1.0))
         law = replace(
             part.law,
@@ -135,7 +146,7 @@ def matured(body: Deformed, fillings: Sequence[CementField]) -> Deformed:
         )
         parts[number] = part._replace(law=law)
         shrunk = (1.0 - shrinkage) / (1.0 - _or(old.shrinkage, 0.0))
-        births.append(part.birth * shrunk.ravel()[part.cells, None])
+        births.append(part.birth * body.of_cells(shrunk)[part.cells, None])
         cements.append(old._replace(hardness=frozen(hardness), shrinkage=frozen(shrinkage)))
     hardened = body.changed(parts, range(len(parts)), materials=materials)
     for number, birth in zip(numbers, births, strict=True):
@@ -151,7 +162,7 @@ def _or(field: FloatArray | None, otherwise: float) -> FloatArray:
 
 
 def _more(body: Deformed, part: Part, share: FloatArray) -> StiffnessField:
-    """Return a share of the stiffness at rest of a cement, on the undeformed grid."""
+    """Return a share of the stiffness at rest of a cement, in the undeformed cells."""
     assert isinstance(part.law, Crushable)
     assert part.birth is not None
     ratio = np.linalg.det(np.reshape(part.birth, (-1, 3, 3)))
@@ -166,7 +177,7 @@ def _more(body: Deformed, part: Part, share: FloatArray) -> StiffnessField:
 
 def _sampler(body: Deformed) -> Callable[[FloatArray], FloatArray]:
     """Return what samples a field of the picture at every voxel of the undeformed grid."""
-    grid, u = body.reference.domain, body.displacement_mm
+    grid, u = body.bare.domain, body.on_grid(body.displacement_mm)
     corners = [
         u[:, k : k + grid.shape[0], j : j + grid.shape[1], i : i + grid.shape[2]]
         for k in (0, 1)
@@ -196,7 +207,7 @@ def _carried_back(
     body: Deformed, filled: Specimen, filling: CementField
 ) -> tuple[_Share, FloatArray, FloatArray]:
     """Return the filling on the undeformed grid: shares, cement fraction, saturation."""
-    grid, u, here = body.reference.domain, body.displacement_mm, _sampler(body)
+    grid, here = body.bare.domain, _sampler(body)
     inside = body.bare.tissue.trabecular
     saturation = here(np.clip(filling.saturation, 0.0, 1.0))
     void = body.bare.void if body.bare.void is not None else np.zeros(grid.shape)
@@ -205,7 +216,7 @@ def _carried_back(
     bone = np.where(inside > 0.0, saturation, 0.0) * inside * (1.0 - cavity)
     cleft = saturation * hollow
     # Cement volume: what the picture holds, shared out as the filled pores are.
-    ratio = jacobian(u, grid)
+    ratio = jacobian(body.on_grid(body.displacement_mm), grid)
     bvtv = bone_volume_fraction(body.bare.vbmd_mg_cm3 / np.maximum(ratio, 0.05))
     fraction = bone * (1.0 - bvtv) + cleft
     wanted, found = float(filling.fraction.sum()), float(np.vdot(fraction, ratio))
@@ -226,14 +237,17 @@ def _pressed(body: Deformed, share: FloatArray, pressure_mpa: float) -> Deformed
 def _with_cement(body: Deformed, filling: CementField, share: _Share, how: Curing) -> Deformed:
     """Return the body with set cement that is free of stress (but for its shrinkage)."""
     factor = filling.law.mixture(np.zeros(1), filling.cement).cement.item()
-    weight = share.bone + share.cleft
-    cells = np.flatnonzero(weight.ravel() > _LEAST)
-    share_of = weight.ravel()[cells]
-    modulus = (factor * share.bone + share.cleft).ravel()[cells] / share_of
+    in_bone, in_cleft = (body.shares_of_cells(part) for part in share)
+    weight = in_bone + in_cleft
+    cells = np.flatnonzero(weight > _LEAST)
+    share_of = weight[cells]
+    modulus = (factor * in_bone + in_cleft)[cells] / share_of
     lam, mu = (float(p) for p in lame(filling.cement.youngs_modulus_mpa, filling.cement.poisson))
     unit = np.array([lam + 2.0 * mu] * 3 + [lam] * 3 + [mu] * 3)
     born = body.gradient().reshape(-1, 9)[cells]
-    outer = _surface(weight).ravel()[cells] if how.debonds else np.zeros(len(cells), bool)
+    outer = np.zeros(len(cells), bool)
+    if how.debonds:
+        outer = _surface(share.bone + share.cleft).ravel()[cells]
     parts = []
     if not outer.all():
         law = Crushable(
@@ -243,16 +257,15 @@ def _with_cement(body: Deformed, filling: CementField, share: _Share, how: Curin
         )
         parts.append(Part("cement", cells[~outer], law, share_of[~outer], born[~outer]))
     if outer.any():
-        spacing = np.array(body.reference.domain.spacing_mm)
-        normal = _normals(weight, spacing, cells[outer], born[outer])
+        spacing = np.array(body.bare.domain.spacing_mm)
+        normal = _normals(share.bone + share.cleft, spacing, cells[outer], born[outer])
         # What is smeared over a voxel is the same opening whatever its width.
         width = float(np.prod(spacing) ** (1.0 / 3.0))
         skin = Interface(unit * modulus[outer, None], normal, width, bond())
         parts.append(Part("interface", cells[outer], skin, share_of[outer], born[outer]))
     scale = np.zeros(weight.size)
-    ratio = jacobian(body.displacement_mm, body.reference.domain)
-    scale[cells] = modulus * share_of * ratio.ravel()[cells]
-    field = scale.reshape(weight.shape)
+    scale[cells] = modulus * share_of * np.linalg.det(born.reshape(-1, 3, 3))
+    field = scale.reshape(body.reference.domain.shape)
     more = StiffnessField((LAMBDA, MU), np.stack([lam * field, mu * field]))
     set_free = body.changed(
         [*body.parts, *parts],

@@ -214,7 +214,12 @@ class MeshProblem:
 
 
 def preconditioner_of(
-    body: MeshedSolid, matrix: BlockMatrix, constants: FloatArray, free: BoolArray
+    body: MeshedSolid,
+    matrix: BlockMatrix,
+    constants: FloatArray,
+    free: BoolArray,
+    *,
+    direct_points: int = _DIRECT_POINTS,
 ) -> Preconditioner:
     """Return what fits the size and the form of a mesh.
 
@@ -231,8 +236,10 @@ def preconditioner_of(
         Elastic constants from which coarser grids take theirs.
     free : (n_points, 3) bool
         Components that are not held.
+    direct_points : int
+        Up to so many points a sweep has factors instead of a multigrid cycle.
     """
-    if body.sweep is not None and len(free) > _DIRECT_POINTS:
+    if body.sweep is not None and len(free) > direct_points:
         return SweptMultigrid(body.sweep, body.element, constants, matrix, free)
     edges = body.element.shape.edges
     if edges and len(free) > _DIRECT_POINTS:

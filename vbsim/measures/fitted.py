@@ -16,14 +16,13 @@ from vbsim.fem.statics import strains, stresses
 from vbsim.materials.field import StiffnessField, UnitStiffness
 from vbsim.measures.fields import Fields, require_converged, unit_energy
 from vbsim.mesh.hexa import HexaBody
-from vbsim.mesh.mesh import cell_gradients
+from vbsim.mesh.mesh import cell_gradients, mean_displacement_gradients
 from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
 
 __all__ = ["AnyFields", "FittedFields", "fields_of", "mean_strain"]
 
 FloatArray = NDArray[np.float64]
 
-_CHUNK = 1 << 14
 # Share of the height over which the force half-way up is taken where cells lie in no layers.
 _MIDDLE = 0.2
 
@@ -160,14 +159,7 @@ def mean_strain(specimen: FittedSpecimen, response: Response) -> FloatArray:
 
     Incompatible modes have no mean strain.
     """
-    mesh, element = specimen.domain, specimen.element
     u = response.displacement_mm.T
-    found = np.empty((mesh.n_cells, 6))
-    for start in range(0, mesh.n_cells, _CHUNK):
-        part = slice(start, start + _CHUNK)
-        gradients, volumes = cell_gradients(mesh.points, mesh.cells[part], element)
-        mean = np.einsum("cq,cqaj->caj", volumes, gradients) / volumes.sum(axis=1)[:, None, None]
-        g = np.einsum("caj,cai->cij", mean, u[mesh.cells[part]])
-        found[part, :3] = g[:, [0, 1, 2], [0, 1, 2]]
-        found[part, 3:] = g[:, [1, 0, 0], [2, 2, 1]] + g[:, [2, 2, 1], [1, 0, 0]]
-    return found
+    g = mean_displacement_gradients(specimen.domain, specimen.element, u)
+    shear = [g[:, i, j] + g[:, j, i] for i, j in ((1, 2), (0, 2), (0, 1))]
+    return np.stack([g[:, 0, 0], g[:, 1, 1], g[:, 2, 2], *shear], axis=1)

@@ -164,6 +164,29 @@ def cell_gradients(
     return gradients, np.linalg.det(jacobian) * weights
 
 
+def mean_displacement_gradients(
+    mesh: Mesh, element: Element, displacement_mm: FloatArray
+) -> FloatArray:
+    """Return the volume mean of the displacement gradient of every cell, (n_cells, 3, 3).
+
+    Parameters
+    ----------
+    mesh : Mesh
+        The mesh.
+    element : Element
+        The finite element of its cells; incompatible modes have no mean gradient.
+    displacement_mm : (n_points, 3) float
+        Displacement; ``[c, i, j]`` of the result is its component i along axis j.
+    """
+    found = np.empty((mesh.n_cells, 3, 3))
+    for start in range(0, mesh.n_cells, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        gradients, volumes = cell_gradients(mesh.points, mesh.cells[part], element)
+        mean = np.einsum("cq,cqaj->caj", volumes, gradients) / volumes.sum(axis=1)[:, None, None]
+        found[part] = np.einsum("cai,caj->cij", displacement_mm[mesh.cells[part]], mean)
+    return found
+
+
 def faces_of(mesh: Mesh) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the corners, cell and place of every face of every cell.
 

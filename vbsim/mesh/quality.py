@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vbsim.mesh.mesh import Mesh
 
-__all__ = ["Quality", "cell_quality", "scaled_jacobian", "summary"]
+__all__ = ["Quality", "cell_quality", "inverted_corners", "scaled_jacobian", "summary"]
 
 FloatArray = NDArray[np.float64]
 
@@ -67,6 +67,15 @@ def scaled_jacobian(mesh: Mesh) -> FloatArray:
         found = np.minimum(found, np.linalg.det(edges) / np.maximum(size, 1e-300))
     result: FloatArray = np.clip(found / _PERFECT[n], -1.0, 1.0)
     return result
+
+
+def inverted_corners(mesh: Mesh) -> int:
+    """Return the number of corners of cells that are turned inside out."""
+    x = mesh.points[mesh.cells[:, : mesh.geometry.n_corners]]
+    found = 0
+    for corner, ends in enumerate(_CORNERS[mesh.geometry.n_corners]):
+        found += int((np.linalg.det(x[:, list(ends)] - x[:, [corner]]) <= 0.0).sum())
+    return found
 
 
 def cell_quality(mesh: Mesh) -> Quality:

@@ -20,7 +20,12 @@ from vbsim.materials.field import StiffnessField
 from vbsim.materials.laws import Crushable, Crushing, Elastic, crushing
 from vbsim.specimen.specimen import Specimen
 
-__all__ = ["crushable_constituents", "crushable_parts", "trabecular_strength_mpa"]
+__all__ = [
+    "crushable_compartment",
+    "crushable_constituents",
+    "crushable_parts",
+    "trabecular_strength_mpa",
+]
 
 FloatArray = NDArray[np.float64]
 Laws = Mapping[str, Crushing]
@@ -80,18 +85,18 @@ def _parts(specimen: Specimen, laws: Laws) -> Iterator[Part]:
     for name, field in specimen.compartment_stiffness().items():
         fraction = fractions[name]
         if name == "cap":
-            yield from _of(name, field, fraction, None, 0.0)
+            yield from crushable_compartment(name, field, fraction, None, 0.0)
         elif name in ("trabecular", "arch"):
-            yield from _of(name, field, fraction, laws["trabecular"], strength)
+            yield from crushable_compartment(name, field, fraction, laws["trabecular"], strength)
         elif name == "endplate":
             layered = StiffnessField(field.units[:-1], field.moduli[:-1])
-            yield from _of(name, layered, fraction, laws["shell"], wall)
+            yield from crushable_compartment(name, layered, fraction, laws["shell"], wall)
             yield from _membrane(field, fraction, laws["shell"], wall)
         else:
-            yield from _of(name, field, fraction, laws["shell"], wall)
+            yield from crushable_compartment(name, field, fraction, laws["shell"], wall)
 
 
-def _of(
+def crushable_compartment(
     name: str,
     field: StiffnessField,
     fraction: FloatArray,

@@ -22,7 +22,8 @@ from vbsim.anatomy.solid import Walls
 from vbsim.checks import frozen, require
 from vbsim.materials.field import StiffnessField
 from vbsim.mesh.elements import ELEMENTS, Element
-from vbsim.mesh.hexa import BodyLayout, HexaBody, Sweep, hexa_body
+from vbsim.mesh.following import GridFollower
+from vbsim.mesh.hexa import BodyLayout, HexaBody, Sweep, hexa_body, moved_body
 from vbsim.mesh.hexa.body import Region
 from vbsim.mesh.mesh import Mesh
 from vbsim.mesh.tetra import TetraBody, tetra_body
@@ -136,8 +137,28 @@ class FittedSpecimen:
         return self.source.fracture
 
     @property
-    def mechanics(self) -> None:
-        """Mechanics that has deformed the stage: none, steps of mechanics need voxels."""
+    def mechanics(self) -> Any:
+        """The body that mechanics has deformed (`specimen.deformed.Deformed`), or None."""
+        return self.source.mechanics
+
+    @cached_property
+    def follower(self) -> GridFollower:
+        """The sampling grid, carried along by the mesh."""
+        return GridFollower(self.domain, self.source.body_faces(), self.source.body_axes())
+
+    def core_means(self, field: FloatArray) -> FloatArray:
+        """Return means of a field of the sampling grid, (n_cells,); 0 in wall, plates and caps."""
+        is_core = self.body.regions == Region.CORE
+        found = np.zeros(len(is_core))
+        valid = _core_of(self.source)[1]
+        sampler = CellSampler(self.source, self.domain)
+        found[is_core] = sampler.means(field[None], valid, is_core)[0]
+        return found
+
+    def core_shares(self, shares: FloatArray) -> FloatArray:
+        """Return the same of shares of the voxels, as shares of what is no wall and no plate."""
+        core, valid = _core_of(self.source)
+        return self.core_means(np.divide(shares, core, out=np.zeros_like(core), where=valid))
 
     @cached_property
     def materials(self) -> StiffnessField:
@@ -260,7 +281,8 @@ class HexaFitter:
             If the specimen is potted, or if a cell would be sheared flat.
         """
         fitted = _fitted(specimen, self.mesh(specimen), ELEMENTS[self.element], self.potting)
-        if self.cement_layer_mm is None or not fitted.cements:
+        keeps = self.cement_layer_mm is None or specimen.mechanics is not None
+        if keeps or not fitted.cements:
             return fitted
         return replace(self, layout=self._divided(fitted), cement_layer_mm=None).fit(specimen)
 
@@ -277,8 +299,12 @@ class HexaFitter:
         return layout.divided(np.where(near, np.maximum(parts, 1), 1))
 
     def mesh(self, specimen: Specimen) -> HexaBody:
-        """Return the mesh that fits a stage."""
+        """Return the mesh that fits a stage: after mechanics its own mesh, as it lies now."""
         require(specimen.ends is None, "specimen", specimen.name, "without caps before fitting")
+        if specimen.mechanics is not None:
+            before: HexaBody = specimen.mechanics.reference.body
+            displacement = specimen.mechanics.displacement_mm.T
+            return moved_body(before, displacement, cap_mm=self.potting.thickness_mm)
         frame = specimen.anatomy.frame
         over = frame.footprint()
         cap = self.potting.thickness_mm
@@ -293,9 +319,9 @@ class HexaFitter:
             specimen.name,
             "intact or fractured by shape (wedge, biconcave, crush): meshes follow those maps",
         )
-        before = frame if record is None else record.frame_before
+        intact = frame if record is None else record.frame_before
         moved = None if record is None else record.moved
-        walls = Walls(before, self.shell_mm)
+        walls = Walls(intact, self.shell_mm)
         return hexa_body(walls, self.layout, moved=moved, platens_mm=platens)
 
 
@@ -394,6 +420,12 @@ def _tissue(regions: NDArray[np.uint8]) -> Tissue:
     )
 
 
+def _core_of(specimen: Specimen) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return what of each voxel lies inside wall and endplates, and where that is enough."""
+    core = specimen.tissue.trabecular + (0.0 if specimen.void is None else specimen.void)
+    return core, core > _LEAST_CORE
+
+
 def _density(specimen: Specimen, sampler: CellSampler, is_core: NDArray[np.bool_]) -> FloatArray:
     found = np.zeros(len(is_core))
     field = specimen.vbmd_mg_cm3[None]
@@ -410,8 +442,7 @@ def _shares(
     """Return what part of each core cell a share of the voxels' core takes, (n_cells,)."""
     found = np.zeros(len(is_core))
     if field is not None and field.any():
-        core = specimen.tissue.trabecular + (0.0 if specimen.void is None else specimen.void)
-        valid = core > _LEAST_CORE
+        core, valid = _core_of(specimen)
         share = np.divide(field, core, out=np.zeros_like(core), where=valid)
         found[is_core] = np.clip(sampler.means(share[None], valid, is_core)[0], 0.0, 1.0)
     return frozen(found)
@@ -423,11 +454,8 @@ def _cements(
     made = []
     for filling in specimen.fillings:
         fraction = _shares(specimen, sampler, is_core, filling.fraction)
-        saturation = np.zeros(len(is_core))
-        valid = specimen.tissue.trabecular + (0.0 if specimen.void is None else specimen.void)
-        saturation[is_core] = sampler.means(filling.saturation[None], valid > _LEAST_CORE, is_core)[
-            0
-        ]
+        saturation, valid = np.zeros(len(is_core)), _core_of(specimen)[1]
+        saturation[is_core] = sampler.means(filling.saturation[None], valid, is_core)[0]
         made.append(CementField(filling.cement, filling.law, fraction, frozen(saturation)))
     return tuple(made)
 

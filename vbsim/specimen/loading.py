@@ -21,7 +21,10 @@ from vbsim.fem.equilibrium import (
 )
 from vbsim.quantities import Quantity, define, quantity
 from vbsim.specimen.crushing import crushable_parts
-from vbsim.specimen.deformed import Deformed, deformed_frame, picture
+from vbsim.specimen.crushing_cells import crushable_cells
+from vbsim.specimen.deformed import Deformed
+from vbsim.specimen.fitted import FittedSpecimen
+from vbsim.specimen.picture import deformed_frame, picture
 from vbsim.specimen.potting import Potting
 from vbsim.specimen.specimen import Specimen
 
@@ -67,7 +70,10 @@ def settings() -> EquilibriumSettings:
 
 
 def body_of(specimen: Specimen, caps: Potting) -> Deformed:
-    """Return the body of a specimen: as mechanics has left it, or new and free of stress."""
+    """Return the body of a specimen: as mechanics has left it, or new and free of stress.
+
+    It lies on the specimen's grid, or on the mesh that fits it where the specimen has a `mesher`.
+    """
     if specimen.mechanics is not None:
         body: Deformed = specimen.mechanics
         require(
@@ -77,6 +83,9 @@ def body_of(specimen: Specimen, caps: Potting) -> Deformed:
             "without cement that mechanics does not know; use a step of kind 'cement'",
         )
         return body
+    if specimen.mesher is not None:
+        fitted: FittedSpecimen = specimen.mesher(caps).fit(specimen)
+        return Deformed(specimen, fitted, tuple(crushable_cells(fitted)), fitted.materials)
     potted = caps.apply(specimen)
     return Deformed(specimen, potted, tuple(crushable_parts(potted)), potted.materials)
 
@@ -112,13 +121,14 @@ def unloaded(solver: Equilibrium, *, tilt: Control = HOLD, name: str = "unload")
 
 def frame_of(body: Deformed, solver: Equilibrium) -> BodyFrame:
     """Return the body frame where a solver has led a body."""
-    return deformed_frame(body.bare.anatomy.frame, body.bare, solver.displacement_mm())
+    displacement = body.on_grid(solver.displacement_mm())
+    return deformed_frame(body.bare.anatomy.frame, body.bare, displacement)
 
 
 def heights_of(body: Deformed, solver: Equilibrium) -> Heights:
     """Return the heights where a solver has led a body; quicker than its whole frame."""
     frame = body.bare.anatomy.frame.mid_sagittal(_MARGIN_MM)
-    return deformed_frame(frame, body.bare, solver.displacement_mm()).heights()
+    return deformed_frame(frame, body.bare, body.on_grid(solver.displacement_mm())).heights()
 
 
 def under_load(body: Deformed, force_n: float) -> BodyFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
@@ -107,6 +108,9 @@ class Specimen:
     mechanics : object
         The body on its undeformed grid (`specimen.deformed.Deformed`), of which the fields here are
         a picture; None unless mechanics has deformed it.
+    mesher : callable or None
+        Gives what fits a mesh between given caps to a stage (`specimen.fitted.HexaFitter`), on
+        which mechanics then runs; None for mechanics on the grid itself.
     volume_intact_ml : float or None
         Volume of the body before any step, ml; None where that stage was never made.
     series : tuple of Series
@@ -129,6 +133,7 @@ class Specimen:
     report: tuple[Quantity, ...] = field(default=())
     fracture: Any = None
     mechanics: Any = None
+    mesher: Callable[[Any], Any] | None = None
     volume_intact_ml: float | None = None
     series: tuple[Series, ...] = ()
 

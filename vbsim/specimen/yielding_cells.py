@@ -22,7 +22,7 @@ from vbsim.specimen.yielding import (
     yield_of,
 )
 
-__all__ = ["yielding_cells"]
+__all__ = ["CoreMeans", "yielding_cells"]
 
 FloatArray = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ _LEAST = 0.05
 def yielding_cells(specimen: FittedSpecimen) -> Constituents:
     """Return the constituents of a stage on a mesh for a strength test."""
     source = specimen.source
-    sampled = _Core(specimen)
+    sampled = CoreMeans(specimen)
     wall = float(value("bone.strength.shell_yield_compression_mpa"))
     crushed = specimen.integrity ** value("strength.crushed.strength_exponent")
     every = np.ones(specimen.domain.n_cells)
@@ -53,8 +53,16 @@ def yielding_cells(specimen: FittedSpecimen) -> Constituents:
     return Constituents.join(parts)
 
 
-class _Core:
-    """Means over the cells inside wall and endplates; arrays are (n_cells,), 0 elsewhere."""
+class CoreMeans:
+    """Means over the cells inside wall and endplates; arrays are (n_cells,), 0 elsewhere.
+
+    Parameters
+    ----------
+    specimen : FittedSpecimen
+        The stage on its mesh.
+    """
+
+    least = _LEAST
 
     def __init__(self, specimen: FittedSpecimen) -> None:
         source = specimen.source

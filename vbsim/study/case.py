@@ -183,9 +183,14 @@ class Case(Parameters):
         asked = [("steps", index, step.kind) for index, step in enumerate(self.steps)]
         asked += [("tests", index, test.kind) for index, test in enumerate(self.tests)]
         for table, index, kind in asked:
-            if kind in ("collapse", "traction", "balloon", "settling"):
+            if kind == "balloon":
                 raise InvalidCase(
-                    f"= {inline(kind)}: large deformation needs [mesh] kind = 'voxels'",
+                    "= 'balloon': a cavity under pressure needs [mesh] kind = 'voxels'",
+                    f"{table}[{index}].kind",
+                )
+            if kind in ("collapse", "traction", "settling") and self.mesh.kind != "hexa":
+                raise InvalidCase(
+                    f"= {inline(kind)}: large deformation needs [mesh] kind = 'voxels' or 'hexa'",
                     f"{table}[{index}].kind",
                 )
             if kind == "strength" and self.mesh.kind != "hexa":

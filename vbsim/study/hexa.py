@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.ndimage import distance_transform_edt
 
 from vbsim.anatomy import ImagedVertebra, Vertebra
 from vbsim.anatomy.frame import BodyFrame
@@ -19,7 +19,6 @@ from vbsim.fem import recovery
 from vbsim.fem.response import Response
 from vbsim.measures.fitted import mean_strain
 from vbsim.mesh import VoxelGrid
-from vbsim.mesh.locating import GridLocator
 from vbsim.mesh.mesh import Mesh
 from vbsim.specimen import Potting, Specimen
 from vbsim.specimen.failure import FailureResponse
@@ -104,6 +103,12 @@ class Hexa(Parameters):
             cement_layer_mm=self.cement_layer_mm,
         )
 
+    def mesher(
+        self, vertebra: Vertebra | ImagedVertebra, intact: BodyFrame
+    ) -> Callable[[Potting], HexaFitter]:
+        """Return what gives the fitter of a vertebra between any caps."""
+        return partial(self.fitter, vertebra, intact)
+
 
 def fitted_mesh(
     specimen: FittedSpecimen,
@@ -113,7 +118,8 @@ def fitted_mesh(
     """Return the mesh of a stage in the world with every field, as it was solved.
 
     Arrays of the first test have plain names, those of every further test start with its name;
-    strength tests leave displacement, inelastic strain and damage, as at their end.
+    strength tests leave displacement, inelastic strain and damage, as at their end; displacement is
+    from the shape that the stage has.
     """
     frame, mesh = specimen.anatomy.frame, specimen.domain
     cells: dict[str, NDArray[np.generic]] = {
@@ -135,7 +141,10 @@ def fitted_mesh(
         cells[f"{prefix}von_mises_mpa"] = recovery.von_mises(stress)
         cells[f"{prefix}sed_mpa"] = recovery.energy_density(strain, stress)
     for test, failed in failures.items():
-        points[f"{test}_displacement_mm"] = failed.displacement_mm.T @ frame.axes.T
+        moved = failed.displacement_mm
+        if specimen.mechanics is not None:
+            moved = moved - specimen.mechanics.displacement_mm
+        points[f"{test}_displacement_mm"] = moved.T @ frame.axes.T
         cells[f"{test}_inelastic_strain"] = failed.inelastic
         cells[f"{test}_damage"] = failed.damage
     placed = mesh.with_points(frame.to_world(mesh.points))
@@ -153,7 +162,7 @@ def pictured(
     potted = replace(potting.apply(specimen.source), name=specimen.name)
     if not responses:
         return potted, {}
-    follow = _following(specimen, potted)
+    follow = specimen.follower.displacement
     return potted, {
         test: replace(response, displacement_mm=follow(response.displacement_mm))
         for test, response in responses.items()
@@ -161,35 +170,24 @@ def pictured(
 
 
 def pictured_failures(
-    specimen: FittedSpecimen, failures: Mapping[str, FailureResponse], potted: Specimen
+    specimen: FittedSpecimen, failures: Mapping[str, FailureResponse]
 ) -> dict[str, FailureResponse]:
-    """Return strength tests on the voxels of a potted stage: each takes what its cell has."""
+    """Return strength tests on the voxels of a stage: each takes what its cell has.
+
+    After mechanics they lie where the body was before it, as those of voxels do.
+    """
     if not failures:
         return {}
-    follow = _following(specimen, potted)
-    cell = GridLocator(specimen.domain, potted.body_axes()).of_cells
+    mesh = specimen if specimen.mechanics is None else specimen.mechanics.reference
+    follower = mesh.follower
+    cell = follower.values
     return {
         test: replace(
             failed,
-            displacement_mm=follow(failed.displacement_mm),
+            displacement_mm=follower.displacement(failed.displacement_mm),
             inelastic=cell(failed.inelastic),
             damage=cell(failed.damage),
             by_part={name: cell(part) for name, part in failed.by_part.items()},
         )
         for test, failed in failures.items()
     }
-
-
-def _following(specimen: FittedSpecimen, potted: Specimen) -> Callable[[FloatArray], FloatArray]:
-    """Return what moves the points of a grid with those of the mesh, (3, n_points)."""
-    locator = GridLocator(specimen.domain, potted.body_faces())
-    outside = locator.holder < 0
-    nearest = np.asarray(
-        distance_transform_edt(outside, return_distances=False, return_indices=True)
-    )
-
-    def follow(displacement_mm: FloatArray) -> FloatArray:
-        filled = locator.of_points(displacement_mm.T)[tuple(nearest)]
-        return np.ascontiguousarray(np.moveaxis(filled, -1, 0))
-
-    return follow

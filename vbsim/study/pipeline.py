@@ -26,7 +26,7 @@ from vbsim.study import memory
 from vbsim.study.case import AnyVertebra, Case, Voxels
 from vbsim.study.failures import failed
 from vbsim.study.faults import located
-from vbsim.study.hexa import pictured, pictured_failures
+from vbsim.study.hexa import Hexa, pictured, pictured_failures
 from vbsim.study.results import NO_TEST, Row
 from vbsim.study.store import StageStore
 
@@ -95,10 +95,10 @@ def as_voxels(case: Case, stage: Stage) -> tuple[Specimen, Mapping[str, Response
     return stage.specimen, stage.responses
 
 
-def failures_on_voxels(stage: Stage, potted: Specimen) -> Mapping[str, FailureResponse]:
-    """Return the responses to strength tests on the grid of a potted specimen, for pictures."""
+def failures_on_voxels(stage: Stage) -> Mapping[str, FailureResponse]:
+    """Return the responses to strength tests on a grid, for pictures."""
     if isinstance(stage.specimen, FittedSpecimen):
-        return pictured_failures(stage.specimen, stage.failures, potted)
+        return pictured_failures(stage.specimen, stage.failures)
     return stage.failures
 
 
@@ -144,7 +144,10 @@ def _intact(case: Case) -> Specimen:
         grid = case.mesh.around(vertebra, case.potting)
         place = f"mesh.{'spacing' if isinstance(case.mesh, Voxels) else 'sampling'}_mm"
         memory.refuse_too_large(grid.n_cells, len(case.steps) + 1, case.mesh.spacing_mm, place)
-        return Specimen.from_bone(vertebra, grid, case.bone)
+        intact = Specimen.from_bone(vertebra, grid, case.bone)
+        if isinstance(case.mesh, Hexa):  # mechanics runs on hexahedra, too
+            return replace(intact, mesher=case.mesh.mesher(case.vertebra, intact.anatomy.frame))
+        return intact
 
 
 def _unread(vertebra: AnyVertebra) -> AnyVertebra:

@@ -231,7 +231,7 @@ def _write_fields(folder: Path, case: Case, stages: Sequence[Stage]) -> None:
         frame = stage.specimen.anatomy.frame
         write_vtp(folder / "geometry" / f"{stage.name}.vtp", frame, needles_of(case, stage))
         potted, responses = as_voxels(case, stage)
-        cells, points = stage_fields(potted, responses, failures_on_voxels(stage, potted))
+        cells, points = stage_fields(potted, responses, failures_on_voxels(stage))
         write_vti(folder / "fields" / f"{stage.name}.vti", potted.domain, cells, points)
         if isinstance(stage.specimen, FittedSpecimen):
             mesh = fitted_mesh(stage.specimen, stage.responses, stage.failures)

@@ -1,4 +1,4 @@
-"""Non-linear equilibrium of a voxel body between platens: strength, collapse, treatments.
+"""Non-linear equilibrium of a body between platens: strength, collapse, treatments.
 
 `Equilibrium` leads a body with laws (`materials.constituents`) along `Leg` after `Leg`. Every leg
 says of each platen motion, and of a cavity, whether its motion or its force is given; unloading,
@@ -17,7 +17,7 @@ from vbsim.fem.equilibrium.controls import (
     load,
     move,
 )
-from vbsim.fem.equilibrium.solver import Equilibrium, EquilibriumSettings
+from vbsim.fem.equilibrium.solver import Equilibrium, EquilibriumSettings, inelastic_body
 from vbsim.fem.equilibrium.state import BodyState
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "Step",
     "BodyState",
     "Checkpoint",
+    "inelastic_body",
 ]

@@ -38,6 +38,9 @@ Singles = NDArray[np.float32]
 
 # Modulus against motions beyond the mean strain, as a share of the elastic one (see `body`).
 _LEAST_RESISTING, _MOST_RESISTING = 0.02, 4.0
+# A tangent is solved once or twice: setting up a multigrid cycle costs less than factors, from
+# fewer points on than where three motions of one matrix are solved.
+_DIRECT_POINTS = 400
 
 
 class InelasticMesh:
@@ -194,7 +197,10 @@ class InelasticMesh:
 
     def preconditioner(self, factor: Singles) -> Callable[[FloatArray], NDArray[Any]]:
         """Return a preconditioner of the present tangent; coarse grids take moduli by a factor."""
-        return preconditioner_of(self._body, self._tangent(), self._scaled(factor), self.free)
+        tangent, constants = self._tangent(), self._scaled(factor)
+        return preconditioner_of(
+            self._body, tangent, constants, self.free, direct_points=_DIRECT_POINTS
+        )
 
     def _scaled(self, factor: Singles) -> FloatArray:
         constants = self._elastic.copy()

@@ -29,7 +29,7 @@ from vbsim.kernels.constitutive import slots
 from vbsim.materials.constituents import Constituents
 from vbsim.mesh.mesh import Mesh
 
-__all__ = ["Equilibrium", "EquilibriumSettings"]
+__all__ = ["Equilibrium", "EquilibriumSettings", "inelastic_body"]
 
 FloatArray = NDArray[np.float64]
 
@@ -96,7 +96,7 @@ class Equilibrium:
         settings: EquilibriumSettings | None = None,
     ) -> None:
         self.settings = settings or EquilibriumSettings()
-        self.body = _body(body, constituents, lateral, cavity, self.settings.threads)
+        self.body = inelastic_body(body, constituents, lateral, cavity, self.settings.threads)
         self.history: list[Step] = []
         self._platen = _about(self.body.platen_fields(), load_line_mm)
         following = self.body.following_fields(_FIELD_TOLERANCE, _FIELD_LIMIT)
@@ -380,7 +380,7 @@ class Equilibrium:
         return self.body.cavity(u, self._gradient) if self.body.has_cavity else 0.0
 
 
-def _body(
+def inelastic_body(
     body: Solid | MeshedSolid,
     constituents: Constituents,
     lateral: Lateral,

@@ -1,7 +1,7 @@
 """Hexahedra of a vertebral body: a plan of quadrilaterals swept from platen to platen."""
 
-from vbsim.mesh.hexa.body import Body, BodyLayout, HexaBody, hexa_body
+from vbsim.mesh.hexa.body import Body, BodyLayout, HexaBody, hexa_body, moved_body
 from vbsim.mesh.hexa.plan import Plan
 from vbsim.mesh.hexa.sweep import Coarser, Sweep
 
-__all__ = ["Body", "BodyLayout", "Coarser", "HexaBody", "Plan", "Sweep", "hexa_body"]
+__all__ = ["Body", "BodyLayout", "Coarser", "HexaBody", "Plan", "Sweep", "hexa_body", "moved_body"]

@@ -23,7 +23,15 @@ from vbsim.mesh.hexa.sweep import Sweep
 from vbsim.mesh.mesh import Mesh
 from vbsim.mesh.quality import scaled_jacobian
 
-__all__ = ["Body", "BodyLayout", "HexaBody", "Region", "cap_shares", "hexa_body"]
+__all__ = [
+    "Body",
+    "BodyLayout",
+    "HexaBody",
+    "Region",
+    "cap_shares",
+    "hexa_body",
+    "moved_body",
+]
 
 FloatArray = NDArray[np.float64]
 Map = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
@@ -257,12 +265,47 @@ def hexa_body(
     if layout.n_cap:
         require(platens_mm is not None, "platens_mm", None, "given for caps")
         assert platens_mm is not None
-        lower = _cap_planes(planes[0], platens_mm[0], layout.n_cap)[::-1]
-        upper = _cap_planes(planes[-1], platens_mm[1], layout.n_cap)
-        planes = np.concatenate([lower, planes, upper])
+        planes = _between(planes, platens_mm, layout.n_cap)
     made = HexaBody(Sweep(layout.plan, planes), layout, platens_mm)
     _refuse_flat(made)
     return made
+
+
+def moved_body(body: HexaBody, displacement_mm: FloatArray, *, cap_mm: float) -> HexaBody:
+    """Return a mesh whose body has been deformed, between new caps of the same cells.
+
+    Parameters
+    ----------
+    body : HexaBody
+        The mesh before, with caps.
+    displacement_mm : (n_points, 3) float
+        Displacement of its points.
+    cap_mm : float
+        Least thickness of the new caps.
+
+    Raises
+    ------
+    InvalidInput
+        If a cell is inside out or nearly so, also with its points moved by a little.
+    """
+    layout, sweep = body.layout, body.sweep
+    n = layout.n_cap
+    require(n > 0, "body", "without caps", "a mesh with caps")
+    planes = sweep.points + displacement_mm.reshape(sweep.points.shape)
+    planes = planes[n : len(planes) - n]
+    if scaled_jacobian(Sweep(layout.plan, planes).mesh()).min() < LEAST_JACOBIAN:
+        planes = _relaxed(planes, layout)
+    platens = (float(planes[0, :, 2].min()) - cap_mm, float(planes[-1, :, 2].max()) + cap_mm)
+    made = HexaBody(Sweep(layout.plan, _between(planes, platens, n)), layout, platens)
+    _refuse_flat(made)
+    return made
+
+
+def _between(planes: FloatArray, platens_mm: tuple[float, float], n_cap: int) -> FloatArray:
+    """Return the planes of a body with those of its caps below and above."""
+    lower = _cap_planes(planes[0], platens_mm[0], n_cap)[::-1]
+    upper = _cap_planes(planes[-1], platens_mm[1], n_cap)
+    return np.concatenate([lower, planes, upper])
 
 
 def _body_planes(body: Body, layout: BodyLayout) -> FloatArray:

@@ -1,0 +1,157 @@
+"""Collapse and treatment on hexahedra that fit the body, beside the same on voxels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.interpolate import LinearNDInterpolator
+
+from vbsim.anatomy import Vertebra
+from vbsim.augmentation import Balloon, CementFill
+from vbsim.checks import InvalidInput
+from vbsim.fem import Compression, solve
+from vbsim.fracture import Collapse, Traction
+from vbsim.materials import Bone
+from vbsim.mesh.hexa import moved_body
+from vbsim.specimen import Potting, Specimen
+from vbsim.specimen.deformed import inverted_corners
+from vbsim.study.hexa import Hexa
+
+LOSS = 12.0
+MESH = Hexa(size_mm=4.0, sampling_mm=2.0)
+
+
+@pytest.fixture(scope="module")
+def intact():
+    """The coarse L1 of the voxel tests, on a grid to sample and a mesh to solve on."""
+    vertebra = Vertebra(level="L1")
+    grid = MESH.around(vertebra, Potting())
+    sampled = Specimen.from_bone(vertebra, grid, Bone(vbmd_mg_cm3=65.0))
+    return replace(sampled, mesher=MESH.mesher(vertebra, sampled.anatomy.frame))
+
+
+@pytest.fixture(scope="module")
+def collapsed(intact):
+    return Collapse(height_loss_percent=LOSS).apply(intact)
+
+
+@pytest.fixture(scope="module")
+def augmented(collapsed):
+    return CementFill(volume_ml=4.0).apply(collapsed)
+
+
+@pytest.fixture(scope="module")
+def on_voxels(coarse_l1):
+    return coarse_l1, Collapse(height_loss_percent=LOSS).apply(coarse_l1)
+
+
+def told(specimen):
+    return {item.name: item.value for item in specimen.report}
+
+
+def fitted(specimen):
+    return specimen.mesher(Potting()).fit(specimen)
+
+
+def stiffness(body):
+    response = solve(body, Compression())
+    return response.force_n / response.motion[0]
+
+
+def test_the_loss_asked_for_is_met_in_equilibrium_and_mineral_stays(intact, collapsed):
+    report, steps = told(collapsed), collapsed.mechanics.history
+    assert report["collapse_loss_loaded"] == pytest.approx(LOSS, abs=0.1)
+    assert 5.0 < report["collapse_recovered"] < 70.0
+    assert max(step.residual for step in steps) < 1e-3
+    spent = np.array([step.dissipated_n_mm for step in steps])
+    assert np.all(np.diff(spent) >= 0.0)
+    assert np.all(spent <= [step.work_n_mm for step in steps])
+    assert steps[-1].force_n == pytest.approx(0.0, abs=1.0)
+    assert report["corners_inverted"] == 0.0
+    assert collapsed.bone_mineral_mg == pytest.approx(intact.bone_mineral_mg, rel=1e-9)
+
+
+def test_heights_are_those_of_the_moved_endplates(collapsed):
+    """The frame samples the grid that the mesh carries along; the mesh has the endplates itself."""
+    body = collapsed.mechanics
+    mesh = body.reference.domain
+    moved = mesh.points + body.displacement_mm.T
+    ends = []
+    for name in ("superior_endplate", "inferior_endplate"):
+        points = moved[mesh.point_sets[name]]
+        ends.append(LinearNDInterpolator(points[:, :2], points[:, 2]))
+    frame = collapsed.anatomy.frame
+    for share in (0.25, 0.5, 0.75):
+        x, y = frame.station_mm(share)
+        own = ends[0](x, y) - ends[1](x, y)
+        seen = frame.superior_at(x, y) - frame.inferior_at(x, y)
+        assert np.allclose(seen, own, rtol=0, atol=0.15)
+
+
+def test_it_breaks_as_on_voxels(intact, collapsed, on_voxels):
+    """Coarse cells of both kinds: the wall is a layer of its own here, and part of voxels there."""
+    whole, broken = on_voxels
+    assert told(collapsed)["collapse_force_peak"] == pytest.approx(
+        told(broken)["collapse_force_peak"], rel=0.12
+    )
+    kept = stiffness(fitted(collapsed)) / stiffness(fitted(intact))
+    potted = [Potting().apply(stage) for stage in (whole, broken)]
+    assert kept == pytest.approx(stiffness(potted[1]) / stiffness(potted[0]), abs=0.12)
+    assert 0.2 < kept < 0.8
+
+
+def test_the_stage_is_the_same_mesh_where_it_lies_now(intact, collapsed):
+    body = collapsed.mechanics
+    stage, before = fitted(collapsed), body.reference
+    moved = before.domain.points + body.displacement_mm.T
+    inside = np.unique(before.domain.cells[before.body.is_body])
+    assert np.array_equal(stage.domain.points[inside], moved[inside])
+    assert np.array_equal(stage.domain.cells, before.domain.cells)
+    assert stage.domain.volumes().min() > 0.0
+    assert stage.volume_ml() < before.volume_ml()
+    # the picture on the grid has that volume, to the error of sampling
+    assert collapsed.volume_ml() == pytest.approx(stage.volume_ml(), rel=0.06)
+    assert stage.integrity.min() < 0.6
+    assert stage.mechanics is body
+
+
+def test_a_body_that_was_not_moved_keeps_its_mesh(intact):
+    body = fitted(intact).body
+    still = moved_body(body, np.zeros_like(body.mesh.points), cap_mm=Potting().thickness_mm)
+    inside = np.unique(body.mesh.cells[body.is_body])
+    assert np.array_equal(still.mesh.points[inside], body.mesh.points[inside])
+    # platens lie at the highest point of the mesh now, not of the body's own map
+    assert still.platens_mm == pytest.approx(body.platens_mm, abs=0.03)
+    assert inverted_corners(np.zeros((3, body.mesh.n_points)), fitted(intact)) == 0
+
+
+def test_cement_is_born_without_stress_and_stiffens(collapsed, augmented):
+    body = augmented.mechanics
+    assert told(augmented)["cement_volume"] == pytest.approx(4.0, rel=1e-4)
+    part = next(part for part in body.parts if part.name == "cement")
+    J = np.linalg.det(np.reshape(part.birth, (-1, 3, 3)))
+    volumes = body.reference.volumes_mm3[part.cells]
+    # bone and marrow that cement has taken: about the 4 ml and the bone in between
+    filled_ml = float(np.sum(part.weight * J * volumes)) / 1000.0
+    assert 4.0 < filled_ml < 5.6
+    assert body.history[-1].force_n == pytest.approx(0.0, abs=1.0)
+    heights = (stage.anatomy.frame.heights() for stage in (collapsed, augmented))
+    assert np.allclose(*heights, atol=0.15)
+    assert stiffness(fitted(augmented)) > 1.2 * stiffness(fitted(collapsed))
+
+
+def test_traction_lifts_the_front_and_stays_on(collapsed):
+    held = Traction(force_n=60.0, extension_n_mm=2000.0).apply(collapsed)
+    assert 0.05 < told(held)["traction_gain"] < 2.0
+    assert held.mechanics.history[-1].force_n == pytest.approx(-60.0, rel=1e-2)
+
+
+def test_what_only_voxels_know_is_refused_by_name(collapsed):
+    with pytest.raises(InvalidInput, match=r"balloon = .*on voxels"):
+        Balloon().apply(collapsed)
+    with pytest.raises(InvalidInput, match=r"_pressure_mpa = 0\.1: must be 0 on hexahedra"):
+        CementFill(volume_ml=2.0, injection_pressure_mpa=0.1).apply(collapsed)
+    with pytest.raises(InvalidInput, match=r"debonds = True: must be false on hexahedra"):
+        CementFill(volume_ml=2.0, debonds=True).apply(collapsed)
