@@ -99,3 +99,25 @@ def test_a_tube_fills_from_where_cement_enters():
         out = kernel(entering, room, held)
         np.testing.assert_allclose(held, [0.0, 1.0, 1.0, 0.5])
         assert out == pytest.approx(2.0)
+
+
+def test_marrow_at_the_front_resists_as_the_twins():
+    faces, (pressure, _, _, capacity, held, waiting, entered) = problem()
+    held[:, 2] *= 0.4
+    generator = np.random.default_rng(SEED)
+    permeability, threshold, most = (
+        pad(generator.lognormal(0.0, 1.0, (5, 6, 7))) for _ in range(3)
+    )
+    threshold[3] = 0.0
+    shares = np.array([1.0, 0.6, 2.0])
+    expected = transport_twin.soft_solid(
+        pressure, faces[:3], shares, permeability, capacity, held, threshold, most
+    )
+    fluid = transport.Fluid(capacity, held, waiting, entered)
+    for kernel in (transport.soft_solid, transport.soft_solid.py_func):
+        found = np.ones_like(held)
+        kernel(pressure, faces, shares, permeability, fluid, threshold, most, found)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+    resisting = expected[expected > 0.0]
+    assert 20 < len(resisting) < np.count_nonzero(capacity)
+    assert 0 < np.isin(resisting, most).sum() < len(resisting)

@@ -44,3 +44,24 @@ def advance(pressure, faces, leak, source, now, capacity, held, waiting, entered
             else:
                 arriving.setdefault(where, []).append((share, entered[cell]))
     return held, waiting, entered, leaked
+
+
+def soft_solid(pressure, faces, shares, permeability, capacity, held, threshold, most):
+    """Return the viscosity of marrow at the front: thresholds as power, cell by cell."""
+    is_full = (capacity > 0.0) & (held >= capacity * (1.0 - 1e-9))
+    found = np.zeros_like(pressure)
+    for cell in map(tuple, np.argwhere((capacity > 0.0) & (threshold > 0.0) & ~is_full)):
+        power, losses, is_front = 0.0, 0.0, False
+        for axis, face in ((2, faces[0]), (1, faces[1]), (0, faces[2])):
+            for step in (1, -1):
+                other = tuple(n + step * (k == axis) for k, n in enumerate(cell))
+                conductance = face[cell] if step == 1 else face[other]
+                entering = conductance * (pressure[other] - pressure[cell])
+                half_cell = 1.0 / (2.0 * permeability[cell] * shares[2 - axis])
+                losses += entering**2 * half_cell
+                if is_full[other]:
+                    is_front = True
+                    power += threshold[cell] * max(entering, 0.0)
+        if is_front:
+            found[cell] = most[cell] if losses == 0.0 else min(power / losses, most[cell])
+    return found

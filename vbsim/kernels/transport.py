@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vbsim.kernels import kernel
 
-__all__ = ["Fluid", "shear_rate", "advance", "carry"]
+__all__ = ["Fluid", "shear_rate", "soft_solid", "advance", "carry"]
 
 Array = NDArray[np.float64]
 
@@ -86,6 +86,71 @@ def shear_rate(u, faces, areas, permeability, factors, porosity, out):
                 out[k, j, i] = 4.0 * np.sqrt(over / (8.0 * k_cell * porosity[k, j, i]))
                 if square == 0.0:
                     out[k, j, i] = 0.0
+
+
+@kernel
+def soft_solid(u, faces, shares, permeability, fluid, threshold, most, out):
+    """Set the viscosity by which marrow in the cells of the front costs a pressure to displace.
+
+    Marrow that holds together gives way at a pressure, however slowly. Over the two halves of its
+    cell it takes as much power as that pressure times what presses on it from full cells:
+    ``viscosity sum(q^2 / (2 k share)) = threshold inflow``, with the flows q of the last solve.
+    Where cement cannot raise the pressure, flow falls from solve to solve, down to what `most` lets
+    by.
+
+    Parameters
+    ----------
+    u : padded
+        Pressure.
+    faces : Faces
+        Conductances.
+    shares : (3,)
+        Area over cell size across x, y and z, times the factor on the permeability there.
+    permeability : padded
+        Along the axis of factor 1.
+    fluid : Fluid
+        A cell is of the front if it is not full and lies beside a full one.
+    threshold : padded
+        The pressure; 0 where marrow is a liquid.
+    most : padded
+        Largest viscosity, as pressure times time.
+    out : padded
+        Viscosity, as pressure times time; 0 away from the front.
+    """
+    n_y, n_x = u.shape[1], u.shape[2]
+    flat_u, k_flat, t_flat = u.reshape(-1), permeability.reshape(-1), threshold.reshape(-1)
+    f_x, f_y, f_z = faces.x.reshape(-1), faces.y.reshape(-1), faces.z.reshape(-1)
+    held, capacity = fluid.held.reshape(-1), fluid.capacity.reshape(-1)
+    most_flat, found = most.reshape(-1), out.reshape(-1)
+    steps = np.array([1, -1, n_x, -n_x, n_x * n_y, -n_x * n_y])
+    flux = np.zeros(6)
+    for cell in range(len(found)):
+        found[cell] = 0.0
+        full = capacity[cell] * (1.0 - 1e-9)
+        if t_flat[cell] <= 0.0 or capacity[cell] <= 0.0 or held[cell] >= full:
+            continue
+        here = flat_u[cell]
+        flux[0] = f_x[cell] * (here - flat_u[cell + 1])
+        flux[1] = f_x[cell - 1] * (here - flat_u[cell - 1])
+        flux[2] = f_y[cell] * (here - flat_u[cell + n_x])
+        flux[3] = f_y[cell - n_x] * (here - flat_u[cell - n_x])
+        flux[4] = f_z[cell] * (here - flat_u[cell + n_x * n_y])
+        flux[5] = f_z[cell - n_x * n_y] * (here - flat_u[cell - n_x * n_y])
+        is_front = False
+        pressed = 0.0
+        losses = 0.0
+        for side in range(6):
+            beside = cell + steps[side]
+            room = capacity[beside] * (1.0 - 1e-9)
+            losses += flux[side] ** 2 / (2.0 * k_flat[cell] * shares[side // 2])
+            if room > 0.0 and held[beside] >= room:
+                is_front = True
+                pressed += max(-flux[side], 0.0)
+        if not is_front:
+            continue
+        found[cell] = most_flat[cell]
+        if t_flat[cell] * pressed < most_flat[cell] * losses:
+            found[cell] = t_flat[cell] * pressed / losses
 
 
 @kernel

@@ -27,7 +27,7 @@ def oil(viscosity_pa_s=100.0, exponent=1.0):
     )
 
 
-def cube(cells, spacing_mm=1.0, *, permeability=None, factors=(1.0, 1.0, 1.0)):
+def cube(cells, spacing_mm=1.0, *, permeability=None, factors=(1.0, 1.0, 1.0), threshold_mpa=0.0):
     """Return a porous cube about the origin whose outermost layer drains marrow freely."""
     shape = (cells, cells, cells)
     k = np.full(shape, PERMEABILITY_MM2) if permeability is None else permeability
@@ -36,7 +36,8 @@ def cube(cells, spacing_mm=1.0, *, permeability=None, factors=(1.0, 1.0, 1.0)):
     first = np.full(3, -0.5 * cells * spacing_mm)
     window = (slice(0, cells),) * 3
     pore = np.full(shape, POROSITY)
-    return Medium(window, (spacing_mm,) * 3, first, pore, k, factors, drain)
+    threshold = np.zeros(shape) + threshold_mpa
+    return Medium(window, (spacing_mm,) * 3, first, pore, k, factors, drain, threshold)
 
 
 def flow_in(medium, rheology, *, mouths=(), marrow_pa_s=MARROW_PA_S, pressure_mpa=100.0, gauge=13):

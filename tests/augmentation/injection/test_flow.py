@@ -18,6 +18,8 @@ from vbsim.augmentation.injection.medium import Tube
 from vbsim.augmentation.injection.outlets import Mouth
 
 VOLUME_MM3 = 1200.0
+# Of the order of what flow takes: 2.6 kPa from 2.7 mm to the front.
+THRESHOLD_MPA = 5e-3
 
 
 @pytest.fixture(scope="module")
@@ -112,16 +114,65 @@ def test_power_law_in_pores_follows_the_radial_closed_form():
     assert pressure[near].mean() - pressure[far].mean() == pytest.approx(expected, rel=0.03)
 
 
-def test_a_mirrored_medium_mirrors_the_fill():
+@pytest.mark.parametrize("threshold_mpa", [0.0, THRESHOLD_MPA])
+def test_a_mirrored_medium_mirrors_the_fill(threshold_mpa):
     generator = np.random.default_rng(5)
-    k = PERMEABILITY_MM2 * generator.lognormal(0.0, 0.7, (15, 15, 15))
+    spread = generator.lognormal(0.0, 0.7, (15, 15, 15))
     fills = []
-    for field in (k, k[:, :, ::-1].copy()):
-        flow = flow_in(cube(15, permeability=field), oil())
+    for turn in (1, -1):
+        there = spread[:, :, ::turn].copy()
+        medium = cube(
+            15, permeability=PERMEABILITY_MM2 * there, threshold_mpa=threshold_mpa / there
+        )
+        flow = flow_in(medium, oil())
         flow.run([portion(400.0)])
         fills.append(flow.cement_mm3)
     # The solver's tolerance: sums run the other way.
     np.testing.assert_allclose(fills[1][:, :, ::-1], fills[0], atol=2e-3)
+
+
+@pytest.fixture(scope="module")
+def gel():
+    """Return the same ball in marrow that holds together, every cell alike."""
+    flow = flow_in(cube(25, threshold_mpa=THRESHOLD_MPA), oil())
+    assert flow.run([portion(VOLUME_MM3)]) == "volume"
+    return flow
+
+
+def test_marrow_that_gives_way_everywhere_alike_leaves_the_ball(ball, gel):
+    expected = np.cbrt(3.0 * VOLUME_MM3 / (4.0 * np.pi * POROSITY))
+    assert front_radii(gel).mean() == pytest.approx(expected, rel=0.01)
+    assert np.abs(front_radii(gel) - expected).max() < 0.6
+    assert gel.cement_mm3.sum() == pytest.approx(VOLUME_MM3, rel=1e-10)
+
+
+def test_the_front_stands_under_the_pressure_that_displaces_marrow(ball, gel):
+    # p(a) = threshold + q eta / (4 pi k) (1/a - 1/b) with the front at b.
+    for flow in (ball, gel):
+        flow._find_flow(flow._source(portion(1.0), 0.0), 4)
+    near = radii(ball.medium) < 5.1
+    higher = (gel._pressure - ball._pressure)[1:-1, 1:-1, 1:-1][near]
+    # The front is a staircase: a cell with two or three full neighbours counts each of them.
+    assert higher.mean() == pytest.approx(THRESHOLD_MPA, rel=0.05)
+    assert higher.std() < 0.05 * THRESHOLD_MPA
+
+
+def ragged(viscosity_pa_s):
+    """Return the mean square radius in uneven marrow over that of a ball."""
+    generator = np.random.default_rng(8)
+    threshold = THRESHOLD_MPA * generator.lognormal(0.0, 1.0, (21, 21, 21))
+    flow = flow_in(cube(21, threshold_mpa=threshold), oil(viscosity_pa_s))
+    flow.run([portion(800.0)])
+    assert flow.cement_mm3.sum() == pytest.approx(800.0, rel=1e-10)
+    ball = 0.6 * np.cbrt(3.0 * 800.0 / (4.0 * np.pi * POROSITY)) ** 2
+    return (flow.cement_mm3 * radii(flow.medium) ** 2).sum() / 800.0 / ball
+
+
+def test_thin_cement_follows_soft_marrow_and_thick_cement_fills_a_ball():
+    thin, middle, thick = (ragged(eta) for eta in (50.0, 200.0, 5000.0))
+    assert thin > middle + 0.05
+    assert middle > thick + 0.05
+    assert thick == pytest.approx(1.0, abs=0.03)
 
 
 def roundness(viscosity_pa_s):
@@ -141,9 +192,9 @@ def test_more_viscosity_more_pressure_and_a_rounder_fill():
     assert thin[0] > middle[0] > thick[0]
 
 
-def leaking(radius_mm=1.0, viscosity_pa_s=100.0):
+def leaking(radius_mm=1.0, viscosity_pa_s=100.0, threshold_mpa=0.0):
     channel = Tube(np.array([12.5, 0.0, 0.0]), np.array([7.5, 0.0, 0.0]), radius_mm)
-    medium = cube(25)
+    medium = cube(25, threshold_mpa=threshold_mpa)
     drain = medium.drain * 1e-9  # marrow passes, but hardly
     drain[drain > 0.0] = 1e-1
     flow = flow_in(
@@ -169,6 +220,19 @@ def test_cement_leaks_through_a_hole_and_the_books_balance():
 
 def test_a_wider_hole_leaks_more():
     assert leaking(1.5).ways.leaked_mm3.sum() > leaking(0.6).ways.leaked_mm3.sum()
+
+
+def test_marrow_that_resists_all_cements_alike_favours_leaks_of_thin_ones():
+    def ratio(threshold_mpa):
+        thin, thick = (leaking(1.0, eta, threshold_mpa) for eta in (50.0, 500.0))
+        for flow in (thin, thick):
+            total = flow.cement_mm3.sum() + flow.ways.leaked_mm3.sum()
+            assert total == pytest.approx(flow.injected_mm3, rel=1e-10)
+        return thin.ways.leaked_mm3.sum() / thick.ways.leaked_mm3.sum()
+
+    # Ten times the viscosity all but cancels in a liquid.
+    assert ratio(0.0) < 1.5
+    assert ratio(THRESHOLD_MPA) > 1.5 * ratio(0.0)
 
 
 def test_the_pressure_limit_slows_the_flow_and_then_stops_it():

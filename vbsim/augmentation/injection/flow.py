@@ -2,7 +2,8 @@
 
 Both fluids follow Darcy's law in the pores of one grid. In a cell that the front crosses they lie
 one behind the other, so that their resistances add; a cell passes cement on only once it is full.
-Left out: capillarity, gravity, a yield stress, mixing of the fluids.
+Marrow at the front gives way at a pressure of its own (`marrow`). Left out: capillarity, gravity, a
+yield stress of cement, mixing of the fluids.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ _FRAMES = 40
 _SETTLING = 20
 # Most steps for one portion, whatever happens.
 _MOST_STEPS = 2000
+# Marrow that cement cannot displace resists as this many times as viscous a fluid would.
+_MOST_STIFF = 1e3
 # Less than this share of a wanted step is none.
 _LEAST_STEP = 1e-3
 
@@ -139,6 +142,8 @@ class Flow:
         zeros = [np.zeros_like(self._porosity) for _ in range(3)]
         self.fluid = transport.Fluid(self._porosity * medium.cell_mm3, *zeros)
         self._rate = np.ones_like(self._porosity)
+        self._threshold = pad(medium.threshold_mpa)
+        self._gel = np.zeros_like(self._porosity)
         self._pressure = np.zeros_like(self._porosity)
         self._arriving = np.zeros_like(self._porosity), np.zeros_like(self._porosity)
         self._leaked_now = np.zeros_like(self._porosity)
@@ -194,6 +199,7 @@ class Flow:
             if left <= 1e-9 * portion.volume_mm3:
                 return "volume"
             source = self._source(portion, given / portion.volume_mm3)
+            self._threshold[source > 0.0] = 0.0  # the needle has displaced it
             step = min(self._step_mm3(portion, given), left)
             cannula, tip = self._find_flow(source, passes)
             passes = _PASSES
@@ -287,7 +293,7 @@ class Flow:
         cement, consistency = self._viscosities()
         marrow = self.marrow_pa_s
         # Along a cell that the front crosses, cement and marrow lie one behind the other.
-        viscosity = filled * cement + (1.0 - filled) * marrow
+        viscosity = filled * cement + (1.0 - filled) * marrow + self._soft_solid(cement)
         mobility = self._permeability / (viscosity * PA)
         # Ahead of the front marrow is without pressure: what it gives to the ways does not count.
         leak = self._leak = self.ways.conductances(
@@ -318,6 +324,24 @@ class Flow:
             self._rate,
         )
         return float((source * self._pressure).sum())
+
+    def _soft_solid(self, cement: FloatArray) -> FloatArray:
+        """Return what marrow that holds together adds to the viscosity at the front, Pa s."""
+        if not bool(self._threshold.any()):
+            return self._gel
+        medium = self.medium
+        h_x, h_y, h_z = medium.spacing_mm
+        transport.soft_solid(
+            self._pressure,
+            self._balance.faces,
+            np.array([h_y * h_z / h_x, h_x * h_z / h_y, h_x * h_y / h_z]) * medium.factors,
+            self._permeability,
+            self.fluid,
+            self._threshold,
+            _MOST_STIFF * PA * cement,
+            self._gel,
+        )
+        return self._gel / PA
 
     def _filled(self) -> FloatArray:
         capacity = self.fluid.capacity

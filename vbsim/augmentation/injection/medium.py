@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vbsim.augmentation.injection.marrow import Marrow
 from vbsim.data import value
 from vbsim.materials.density_modulus import bone_volume_fraction
 from vbsim.specimen.specimen import Specimen
@@ -60,6 +61,8 @@ class Medium(NamedTuple):
         Permeability along x, y and z over that.
     drain : (n_z, n_y, n_x) float array
         Conductance of the wall for marrow, mm3 / (MPa s).
+    threshold_mpa : (n_z, n_y, n_x) float array
+        Pressure at which cement displaces marrow from the pores; 0 where they hold blood.
     """
 
     window: tuple[slice, slice, slice]
@@ -69,6 +72,7 @@ class Medium(NamedTuple):
     permeability_mm2: FloatArray
     factors: tuple[float, float, float]
     drain: FloatArray
+    threshold_mpa: FloatArray
 
     @property
     def cell_mm3(self) -> float:
@@ -93,7 +97,7 @@ def permeability_mm2(bvtv: ArrayLike) -> FloatArray:
 
 
 def medium_of(
-    specimen: Specimen, *, factor: float, channels: Sequence[Tube], marrow_pa_s: float
+    specimen: Specimen, *, factor: float, channels: Sequence[Tube], marrow: Marrow
 ) -> Medium:
     """Return the porous body of a specimen.
 
@@ -107,8 +111,8 @@ def medium_of(
         Factor on the permeability of bone.
     channels : sequence of Tube
         Open channels: veins, cracks.
-    marrow_pa_s : float
-        Viscosity of marrow, for the wall's conductance.
+    marrow : Marrow
+        What the pores hold.
     """
     whole = specimen.pore_fraction
     is_open = whole > _LEAST_PORES
@@ -125,8 +129,12 @@ def medium_of(
     k_bone *= np.where(broken, value("injection.permeability.fracture_factor"), 1.0)
     k_open = value("injection.permeability.open_m2") * MM2_PER_M2
     permeability = bone * k_bone + void * np.maximum(k_open, k_bone)
+    threshold = (
+        marrow.threshold_mpa(first, spacing, pore.shape) * bone / np.maximum(bone + void, 1e-9)
+    )
     for tube in channels:
         share = tube_shares(tube, first, spacing, pore.shape)
+        threshold *= 1.0 - share
         k_tube = tube.radius_mm**2 / 8.0
         permeability += share * np.maximum(k_tube - k_bone, 0.0)
     permeability = np.where(pore > 0.0, permeability, 0.0)
@@ -138,7 +146,8 @@ def medium_of(
         pore,
         permeability,
         (across, across, 1.0),
-        _drain(pore > 0.0, spacing, marrow_pa_s),
+        _drain(pore > 0.0, spacing, marrow.viscosity_pa_s),
+        threshold,
     )
 
 

@@ -21,6 +21,7 @@ from vbsim.augmentation.approach import (
 from vbsim.augmentation.born import Curing, set_under_load
 from vbsim.augmentation.describe import describe
 from vbsim.augmentation.injection.flow import Flow, Limits, Portion, Status
+from vbsim.augmentation.injection.marrow import Marrow
 from vbsim.augmentation.injection.medium import medium_of
 from vbsim.augmentation.injection.needle import Needle, describe_path
 from vbsim.augmentation.injection.outlets import COMPARTMENTS, Outlets, OutletsChoice
@@ -152,8 +153,15 @@ class Injection(Parameters):
         le=100.0,
         description="Viscosity of marrow, Pa s.",
     )
+    marrow_modulus_kpa: float = Field(
+        default_factory=lambda: float(value("injection.marrow.modulus_kpa")),
+        ge=0.0,
+        le=100.0,
+        description="Young's modulus of marrow at rest, kPa; cement enters pores at 5/6 of it. 0: a"
+        " liquid, in which viscosity hardly decides where cement goes.",
+    )
     seed: int | None = Field(
-        None, ge=0, description="Draws permeability, veins and defects; means if left out."
+        None, ge=0, description="Draws permeability, marrow, veins and defects; else their means."
     )
 
     @model_validator(mode="after")
@@ -203,7 +211,7 @@ class Injection(Parameters):
             specimen,
             factor=factor,
             channels=[mouth.channel for mouth in mouths if not mouth.lumen],
-            marrow_pa_s=self.marrow_viscosity_pa_s,
+            marrow=Marrow(self.marrow_viscosity_pa_s, self.marrow_modulus_kpa, self.seed),
         )
         limits = Limits(
             self.rate_ml_per_min * MM3_PER_ML / 60.0,

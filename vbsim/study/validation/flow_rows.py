@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from vbsim.augmentation import CementFill, Curing, Injection
 from vbsim.augmentation.injection import Rheology
 from vbsim.fracture import Wedge
@@ -95,15 +97,20 @@ def i4(bench: Bench, entry: Entry) -> Mapping[str, Found]:
     given = entry.given
 
     def ratio(viscosity: str) -> float:
-        step = Injection(
-            volume_ml=given["volume_ml"],
-            rate_ml_per_min=given["rate_ml_per_min"],
-            start_min=given["start_min"],
-            viscosity=viscosity,
-            side="left",
-            outlets="none",
-        )
-        return _told(_applied(step, bench.specimen(entry.setup)))["cement_circularity"]
+        found = []
+        for seed in range(given["seeds"]):
+            step = Injection(
+                volume_ml=given["volume_ml"],
+                rate_ml_per_min=given["rate_ml_per_min"],
+                start_min=given["start_min"],
+                viscosity=viscosity,
+                side="left",
+                outlets="none",
+                seed=seed,
+            )
+            told = _told(_applied(step, bench.specimen(entry.setup)))
+            found.append(told["cement_circularity"])
+        return float(np.mean(found))
 
     low, high = ratio("low_viscosity"), ratio("high_viscosity")
     return {
