@@ -153,11 +153,7 @@ class Outlets(Parameters):
     ()
     """
 
-    veins: bool = Field(
-        True,
-        description="Basivertebral foramen and four segmental veins; with a seed those of the four "
-        "that are wide enough for cement, each drawn at a rate.",
-    )
+    veins: bool = Field(True, description="Basivertebral foramen and four segmental veins.")
     network: bool = Field(
         True,
         description="The veins meet behind the middle of the body, as wide as their published "
@@ -207,10 +203,8 @@ def _size(kind: str, generator: np.random.Generator | None) -> dict[str, float]:
 
 
 def _veins(generator: np.random.Generator | None) -> list[Outlet]:
-    """Return the veins; a seed draws which of the segmental ones are wide enough for cement."""
     found = [Outlet(kind="basivertebral", **_size("basivertebral", generator))]
     spread = float(value("injection.outlets.segmental_vein.spread_deg"))
-    rate = float(value("injection.outlets.segmental_vein.rate"))
     for from_lateral in value("injection.outlets.segmental_vein.angles_deg"):
         for is_left in (True, False):
             angle = from_lateral
@@ -219,8 +213,7 @@ def _veins(generator: np.random.Generator | None) -> list[Outlet]:
             angle = angle if is_left else 180.0 - angle
             angle = angle - 360.0 if angle > 180.0 else angle
             size = _size("segmental_vein", generator)
-            if generator is None or generator.uniform() < rate:
-                found.append(Outlet(kind="segmental_vein", angle_deg=angle, **size))
+            found.append(Outlet(kind="segmental_vein", angle_deg=angle, **size))
     return found
 
 
