@@ -24,8 +24,8 @@ PIN = {
     "bipedicular": 0.732,  # stiffness, bipedicular / unipedicular
     "api_in_30_lines": 1.169,  # stiffness, augmented / intact
     "volume_series": 1.120,  # stiffness at 30 % fill / intact
-    "injection_bipedicular": 2.326,  # stiffness, augmented / fractured
-    "curing": 60.73,  # peak temperature of bone at the cement, C
+    "injection_bipedicular": 2.247,  # stiffness, augmented / fractured
+    "curing": 68.26,  # peak temperature of bone at the cement, C
     "l1_collapse_balloon_cement": 68.82,  # lost anterior height restored, %
     "from_images": 1.294,  # stiffness, augmented / intact
 }
