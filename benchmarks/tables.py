@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from math import isnan
 from pathlib import Path
 from typing import TypeVar
 
 from again import Again
 from fitted import Fitted
+from injection import InjectionRecord
 from kernel import Rate
 from mechanics import MechanicsRecord
 from parts import PARTS, Profile
@@ -73,6 +75,9 @@ def tables(folder: Path) -> str:
     tasks = latest(folder / "mechanics.jsonl", MechanicsRecord, lambda m: (m.task, m.spacing_mm))
     if tasks:
         found += ["### Strength and collapse of an L1, one thread", mechanics_table(tasks)]
+    given = latest(folder / "injection.jsonl", InjectionRecord, lambda i: (i.task, i.spacing_mm))
+    if given:
+        found += ["### 5 ml injected, 20 minutes of curing, one thread", injection_table(given)]
     ends = folder / "robustness.jsonl"
     if ends.exists():
         found += ["### Random vertebrae, treated and loaded to failure", ends_table(ends)]
@@ -288,6 +293,25 @@ def mechanics_table(records: list[MechanicsRecord]) -> str:
         for r in records
     ]
     return markdown(head, rows)
+
+
+def injection_table(records: list[InjectionRecord]) -> str:
+    """Return a row a task and spacing."""
+    head = ("task", "voxels mm", "cells of bone", "CPU s", "leaked ml", "hottest C", "unbalanced")
+    rows = [
+        (
+            r.task,
+            f"{r.spacing_mm:g}",
+            f"{r.cells:,}",
+            f"{r.cpu_s:.1f}",
+            f"{r.leaked_ml:.3f}",
+            "" if isnan(r.hottest_c) else f"{r.hottest_c:.0f}",
+            f"{r.unbalanced:.0e}",
+            f"{r.load:.1f}",
+        )
+        for r in records
+    ]
+    return markdown((*head, "load"), rows)
 
 
 def fitted_table(records: Sequence[Fitted]) -> str:

@@ -28,7 +28,7 @@ def study(spacing_mm: float = 1.0, volume_ml: float = 4.0) -> dict[str, float]:
     grid = VoxelGrid.around(vertebra, spacing_mm=spacing_mm)
     broken = Wedge(grade=2).apply(Specimen.from_bone(vertebra, grid, Bone(vbmd_mg_cm3=65.0)))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PhysicsWarning)  # leaks are told below
+        warnings.simplefilter("ignore", PhysicsWarning)  # leaks are not the question here
         injected = Injection(volume_ml=volume_ml).apply(broken)
     placed_ml = injected.cement_volume_ml
     drawn = CementFill(volume_ml=placed_ml, distribution="bipedicular").apply(broken)
