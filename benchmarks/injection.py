@@ -36,7 +36,7 @@ class InjectionRecord(Measured):
     cells: int
     steps: int
     leaked_ml: float
-    hottest_c: float
+    hottest_c: float | None
     unbalanced: float
     cpu_s: float
     wall_s: float
@@ -75,7 +75,7 @@ def measured(spacing_mm: float) -> list[InjectionRecord]:
                 int((body.tissue.trabecular > 0.0).sum()),
                 len(series.columns["time_s"]),
                 leaked,
-                told.get("temperature_peak_cement", float("nan")),
+                told.get("temperature_peak_cement"),
                 unbalanced,
                 *spent,
                 load=around.load(),
@@ -93,10 +93,11 @@ def main() -> None:
     measured(WARM_MM)
     for spacing_mm in given.spacings:
         for record in measured(spacing_mm):
+            hottest = "" if record.hottest_c is None else f", hottest {record.hottest_c:.0f} C"
             print(
                 f"{record.task} at {spacing_mm:g} mm: {record.cpu_s:.1f} s CPU, "
                 f"{record.steps} steps kept, {record.leaked_ml:.3f} ml leaked, "
-                f"hottest {record.hottest_c:.0f} C, {record.unbalanced:.0e} unbalanced",
+                f"{record.unbalanced:.0e} unbalanced{hottest}",
                 flush=True,
             )
             if given.records:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from math import isnan
 from pathlib import Path
 from typing import TypeVar
 
@@ -305,7 +304,7 @@ def injection_table(records: list[InjectionRecord]) -> str:
             f"{r.cells:,}",
             f"{r.cpu_s:.1f}",
             f"{r.leaked_ml:.3f}",
-            "" if isnan(r.hottest_c) else f"{r.hottest_c:.0f}",
+            "" if r.hottest_c is None else f"{r.hottest_c:.0f}",
             f"{r.unbalanced:.0e}",
             f"{r.load:.1f}",
         )

@@ -203,6 +203,7 @@ def test_needles_report_their_margins(bone):
         ({"outlets": "nowhere"}, "must be one of anatomical, none"),
         ({"approach": {"convergence_deg": 90.0}}, "convergence_deg"),
         ({"volume_ml": -1.0}, "volume_ml"),
+        ({"marrow_modulus_kpa": -1.0}, "marrow_modulus_kpa"),
     ],
 )
 def test_what_cannot_be_is_refused(bone, given, message):
