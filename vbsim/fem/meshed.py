@@ -107,6 +107,11 @@ class MeshProblem:
         apart = np.abs(self._points[lower] - self._points[lower[0]])
         return int(lower[np.argmax(apart[:, 0] - apart[:, 1])])
 
+    def hand_over(self) -> BlockMatrix:
+        """Return the matrix for another use, and let go of what solved it: `solve` ends here."""
+        self._precondition = _spent
+        return self.matrix
+
     # Solving -------------------------------------------------------------------------------------
 
     def descent(self, motion: int) -> FloatArray:
@@ -211,6 +216,10 @@ class MeshProblem:
         spin = float((x @ v - y @ u) / (x @ x + y @ y))
         u += spin * y - u.mean()
         v -= spin * x + v.mean()
+
+
+def _spent(r: FloatArray) -> NDArray[Any]:
+    raise RuntimeError("the matrix of this problem was handed over")
 
 
 def preconditioner_of(

@@ -96,12 +96,19 @@ class InelasticMesh:
         self._packed = np.zeros((n, N_PACKED))
         self.trace, self.secant = np.zeros(n, np.float32), np.ones(n, np.float32)
         self.offset = np.zeros_like(mesh.points)
-        linear = self.problem.matrix  # no longer needed: its memory holds A
-        self._base = linear
+        self.resisting = np.ones(n, np.float32)
+        self._is_linear = True  # until something else than `following_fields` is asked
+        self._is_whole = False
+
+    def _begin(self) -> None:
+        """Give the memory of the linear stiffness to A, on first need."""
+        if not self._is_linear:
+            return
+        self._is_linear = False
+        self._base = linear = self.problem.hand_over()
         self._kept = self._keep(linear)
         self._whole = BlockMatrix(linear.pattern, np.empty_like(linear.values), linear.rows)
-        self._is_whole = False
-        self.resist(np.ones(n, np.float32))
+        self.resist(self.resisting)
 
     # Forces --------------------------------------------------------------------------------------
 
@@ -111,6 +118,7 @@ class InelasticMesh:
         Also sets the tangent for `product`, and `new`, the state after the step.
         """
         del pressure  # there is no cavity
+        self._begin()
         self._base.product(u, out)
         out += self.offset
         cells, refused = self._mesh.cells, []
@@ -139,6 +147,7 @@ class InelasticMesh:
 
     def _tangent(self) -> BlockMatrix:
         """Return the tangent of the last evaluation, assembled once for each."""
+        self._begin()
         if not self._is_whole:
             np.copyto(self._whole.values, self._base.values)
             self._add(self._packed, self._whole)
@@ -182,6 +191,7 @@ class InelasticMesh:
 
     def resist(self, factor: Singles, u: FloatArray | None = None) -> None:
         """Set the factor on the modulus against other motions; at `u` their forces stay."""
+        self._begin()
         work = np.empty_like(self.offset)
         if u is not None:
             self._base.product(u, work)
@@ -219,7 +229,9 @@ class InelasticMesh:
 
     def following_fields(self, tolerance: float, limit: int) -> FloatArray:
         """Return the platen's motions with the elastic body following, (3, n_points, 3)."""
-        linear = MeshProblem(self._body, self.problem.lateral, self._base.rows.threads)
+        linear = self.problem
+        if not self._is_linear:
+            linear = MeshProblem(self._body, linear.lateral, linear.matrix.rows.threads)
         return np.array([linear.solve(m, tolerance=tolerance, limit=limit)[0] for m in range(3)])
 
     def averaging(self, length_mm: float) -> ScatteredAveraging:
