@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["forecast_bytes"]
+__all__ = ["forecast_bytes", "forecast_mesh_bytes"]
 
 _VECTOR, _SINGLE = 24, 12  # bytes a point: three components in double and single precision
 # Fitted to full blocks, ellipsoids, and sheets and struts of 2 to 10 voxels that fill 5 to 50 % of
@@ -48,3 +48,52 @@ def forecast_bytes(
     # The direction of the search is gone when the displacements are spread out.
     outer = n_points * _VECTOR * (motions + 1) + max(n_points * _VECTOR, spread)
     return int(_FIXED + max(setting_up, body + cycle + arms + outer))
+
+
+# Hexahedra of a sweep: points that share a cell with a point, and how many times fewer points each
+# coarser grid has.
+_NEIGHBOURS, _COARSER = 26, 7
+_BLOCK, _PAIRS = 72, 36  # bytes of nine numbers; pairs of nodes of a cell of eight
+_BELOW = 1.0 / (_COARSER - 1.0)  # points of all coarser grids together, a point
+# Numbers in a row of parameters and in one of state, a constituent of a cell.
+_PARAMETERS, _STATE = 30, 10
+_DIRECT = 25_000_000  # factors of meshes so small that they have no multigrid cycle
+
+
+def forecast_mesh_bytes(
+    n_points: int,
+    n_cells: int,
+    *,
+    coarsest_points: int,
+    motions: int = 3,
+    n_entries: int | None = None,
+) -> int:
+    """Return the memory that solving swept hexahedra needs, bytes, matrix by matrix.
+
+    Parameters
+    ----------
+    n_points, n_cells : int
+        Of the mesh, caps included.
+    coarsest_points : int
+        Points of the coarsest grid of the multigrid cycle (`mesh.hexa.coarsest_points`).
+    motions : int
+        Motions of the platen that are solved.
+    n_entries : int, optional
+        Constituents of all cells together that follow laws, as in strength tests and mechanics;
+        left out for a linear solve.
+    """
+    pattern = n_points * (8 * _NEIGHBOURS + 8) + n_cells * 4 * _PAIRS
+    matrix = n_points * _NEIGHBOURS * _BLOCK
+    smoothed = n_points * (_NEIGHBOURS * _BLOCK // 2 + 2 * _BLOCK // 2 + 4 * _SINGLE + 4)
+    carried = n_points * 2 * 8 * (4 + 4)  # interpolation to the next grid and back
+    dense = 2 * 8 * (3 * coarsest_points) ** 2
+    cycle = (smoothed + carried) * (1.0 + _BELOW) + pattern * _BELOW + dense
+    vectors = n_points * _VECTOR * (2 * motions + 6)
+    linear = pattern + matrix + cycle + vectors + n_cells * _BLOCK
+    if n_entries is None:
+        return int(_DIRECT + linear)
+    kept = n_cells * _PAIRS * (_BLOCK + 8) + 4 * n_points * _NEIGHBOURS
+    cells = n_cells * (8 * 3 * 8 + 3 * _BLOCK + 45 * 8 + 24)  # means, constants, stress, tangent
+    laws = n_entries * 8 * (2 * _PARAMETERS + 4 * _STATE + 16)
+    # The whole tangent stands beside the part of it that stays through a step.
+    return int(_DIRECT + linear + matrix + kept + cells + laws + 4 * n_points * _VECTOR)

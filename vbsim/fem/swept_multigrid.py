@@ -21,7 +21,7 @@ from vbsim.kernels import blocks
 from vbsim.mesh.elements import Element
 from vbsim.mesh.hexa.sweep import Sweep
 
-__all__ = ["SweptMultigrid"]
+__all__ = ["COARSEST_POINTS", "SweptMultigrid"]
 
 FloatArray = NDArray[np.float64]
 Single = NDArray[np.float32]
@@ -32,7 +32,7 @@ _SPECTRUM = 0.12
 _SAFETY = 1.1
 _POWER_STEPS = 12
 # Grids with fewer points than this are factorised.
-_COARSEST = 500
+COARSEST_POINTS = 500
 
 
 class _Grid:
@@ -115,7 +115,7 @@ class SweptMultigrid:
         free: NDArray[np.bool_],
     ) -> None:
         self.grids = [_Grid(sweep, matrix.single(), free.astype(np.float32))]
-        while self.grids[-1].matrix.shape[0] > _COARSEST:
+        while self.grids[-1].matrix.shape[0] > COARSEST_POINTS:
             below = sweep.coarser()
             if below is None:
                 break

@@ -29,6 +29,9 @@ from vbsim.study.toml import inline
 
 __all__ = ["Case", "Hexa", "Solver", "Tetra", "Voxels", "load_case", "read_case"]
 
+# Steps at large deformation.
+_MECHANICS = ("collapse", "traction", "balloon", "settling")
+
 SCHEMA: Literal[1] = 1
 
 
@@ -164,7 +167,7 @@ class Case(Parameters):
         """Refuse mechanics on cement that came before any: its laws know no such body."""
         filled = None
         for index, step in enumerate(self.steps):
-            if step.kind in ("collapse", "traction", "balloon", "settling"):
+            if step.kind in _MECHANICS:
                 if filled is None:
                     return
                 raise InvalidCase(
@@ -188,7 +191,7 @@ class Case(Parameters):
                     "= 'balloon': a cavity under pressure needs [mesh] kind = 'voxels'",
                     f"{table}[{index}].kind",
                 )
-            if kind in ("collapse", "traction", "settling") and self.mesh.kind != "hexa":
+            if kind in _MECHANICS and self.mesh.kind != "hexa":
                 raise InvalidCase(
                     f"= {inline(kind)}: large deformation needs [mesh] kind = 'voxels' or 'hexa'",
                     f"{table}[{index}].kind",
@@ -198,6 +201,12 @@ class Case(Parameters):
                     "= 'strength': yield needs [mesh] kind = 'voxels' or 'hexa'",
                     f"{table}[{index}].kind",
                 )
+
+    @property
+    def has_laws(self) -> bool:
+        """Whether a strength test or a step of mechanics asks for laws beyond elasticity."""
+        by_step = any(step.kind in _MECHANICS for step in self.steps)
+        return by_step or any(test.kind == "strength" for test in self.tests)
 
     @cached_property
     def digest(self) -> str:

@@ -11,12 +11,13 @@ import numpy as np
 from vbsim import measures
 from vbsim.augmentation import CementFill
 from vbsim.fem import forecast_bytes
+from vbsim.mesh.hexa import HexaBody
 from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
 from vbsim.study.case import Case
-from vbsim.study.memory import run_bytes
+from vbsim.study.memory import run_bytes, solver_bytes
 from vbsim.study.pipeline import Stage, build_stages, physics_warnings
 
-# Measured: matrix in double and single precision, coarse grids and vectors of a swept mesh.
+# Measured on tetrahedra: matrix in double and single precision, coarse grids and vectors.
 _BYTES_PER_POINT = 4500
 
 __all__ = ["Forecast", "StageForecast", "forecast"]
@@ -100,7 +101,7 @@ def forecast(case: Case) -> Forecast:
     with physics_warnings() as warned:
         stages = build_stages(case)
         told = tuple(_told(case, stages, index) for index in range(len(stages)))
-    sizes = [_size(stage.specimen) for stage in stages]
+    sizes = [_size(stage.specimen, has_laws=case.has_laws) for stage in stages]
     domain = stages[0].bare.domain
     return Forecast(
         name=case.name,
@@ -128,11 +129,13 @@ def _told(case: Case, stages: Sequence[Stage], index: int) -> StageForecast:
     return StageForecast(stage.name, history, {q.name: (q.value, q.unit) for q in found}, largest)
 
 
-def _size(potted: AnySpecimen) -> tuple[int, int, int]:
+def _size(potted: AnySpecimen, *, has_laws: bool) -> tuple[int, int, int]:
     """Return cells with material, degrees of freedom, bytes that the solver needs."""
     if isinstance(potted, FittedSpecimen):
-        mesh = potted.domain
-        return mesh.n_cells, 3 * mesh.n_points, _BYTES_PER_POINT * mesh.n_points
+        mesh, needed = potted.domain, _BYTES_PER_POINT * potted.domain.n_points
+        if isinstance(potted.body, HexaBody):
+            needed = solver_bytes(potted.body.layout, has_laws=has_laws)
+        return mesh.n_cells, 3 * mesh.n_points, needed
     is_filled = potted.materials.moduli.any(axis=0)
     touched = potted.domain.points_of(is_filled)
     n_cells, n_points = int(is_filled.sum()), int(touched.sum())

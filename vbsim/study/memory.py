@@ -6,8 +6,17 @@ import math
 from pathlib import Path
 
 from vbsim.checks import InvalidCase
+from vbsim.fem import forecast_mesh_bytes
+from vbsim.fem.swept_multigrid import COARSEST_POINTS
+from vbsim.mesh.hexa import BodyLayout, coarsest_points
 
-__all__ = ["run_bytes", "available_bytes", "refuse_too_large"]
+__all__ = [
+    "available_bytes",
+    "refuse_mesh_too_large",
+    "refuse_too_large",
+    "run_bytes",
+    "solver_bytes",
+]
 
 # Measured on the L1 example with three stages, above the program itself: 650 to 740 bytes per cell
 # of the grid at 1 to 0.5 mm; a third of it stays with every stage, the rest passes through.
@@ -58,4 +67,38 @@ def refuse_too_large(
         f"= {spacing_mm:g}: {n_cells:,} cells in {n_stages} stages need about "
         f"{needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free; {fitting:g} would fit",
         place,
+    )
+
+
+def solver_bytes(layout: BodyLayout, *, has_laws: bool) -> int:
+    """Return the memory that solving a stage on hexahedra needs beside the stage itself, bytes.
+
+    Parameters
+    ----------
+    layout : BodyLayout
+        The mesh.
+    has_laws : bool
+        Whether it faces a strength test or a step of mechanics.
+    """
+    plan, n_layers = layout.plan, layout.n_layers
+    n_cells = plan.n_cells * n_layers
+    return forecast_mesh_bytes(
+        plan.n_points * (n_layers + 1),
+        n_cells,
+        coarsest_points=coarsest_points(plan, n_layers, COARSEST_POINTS),
+        n_entries=n_cells if has_laws else None,
+    )
+
+
+def refuse_mesh_too_large(layout: BodyLayout, size_mm: float, *, has_laws: bool) -> None:
+    """Raise `InvalidCase` if a stage on hexahedra could not be solved; say which size would fit."""
+    needed, available = solver_bytes(layout, has_laws=has_laws), available_bytes()
+    if available is None or needed <= available:
+        return
+    fitting = math.ceil(100.0 * size_mm * (needed / max(available, 1)) ** (1.0 / 3.0)) / 100.0
+    what = "strength tests or mechanics" if has_laws else "a solve"
+    raise InvalidCase(
+        f"= {size_mm:g}: {what} on {layout.plan.n_cells * layout.n_layers:,} cells need about "
+        f"{needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free; {fitting:g} would fit",
+        "mesh.size_mm",
     )

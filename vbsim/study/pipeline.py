@@ -145,9 +145,16 @@ def _intact(case: Case) -> Specimen:
         place = f"mesh.{'spacing' if isinstance(case.mesh, Voxels) else 'sampling'}_mm"
         memory.refuse_too_large(grid.n_cells, len(case.steps) + 1, case.mesh.spacing_mm, place)
         intact = Specimen.from_bone(vertebra, grid, case.bone)
-        if isinstance(case.mesh, Hexa):  # mechanics runs on hexahedra, too
-            return replace(intact, mesher=case.mesh.mesher(case.vertebra, intact.anatomy.frame))
-        return intact
+        return _with_mesher(case, intact) if isinstance(case.mesh, Hexa) else intact
+
+
+def _with_mesher(case: Case, intact: Specimen) -> Specimen:
+    """Return an intact stage whose mechanics runs on hexahedra, if they fit into memory."""
+    assert isinstance(case.mesh, Hexa)
+    mesher = case.mesh.mesher(case.vertebra, intact.anatomy.frame)
+    layout = mesher(case.potting).layout
+    memory.refuse_mesh_too_large(layout, case.mesh.size_mm, has_laws=case.has_laws)
+    return replace(intact, mesher=mesher)
 
 
 def _unread(vertebra: AnyVertebra) -> AnyVertebra:

@@ -2,6 +2,16 @@
 
 from vbsim.mesh.hexa.body import Body, BodyLayout, HexaBody, hexa_body, moved_body
 from vbsim.mesh.hexa.plan import Plan
-from vbsim.mesh.hexa.sweep import Coarser, Sweep
+from vbsim.mesh.hexa.sweep import Coarser, Sweep, coarsest_points
 
-__all__ = ["Body", "BodyLayout", "Coarser", "HexaBody", "Plan", "Sweep", "hexa_body", "moved_body"]
+__all__ = [
+    "Body",
+    "BodyLayout",
+    "Coarser",
+    "HexaBody",
+    "Plan",
+    "Sweep",
+    "coarsest_points",
+    "hexa_body",
+    "moved_body",
+]

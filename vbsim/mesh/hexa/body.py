@@ -164,6 +164,11 @@ class BodyLayout(NamedTuple):
         return (first, first + 1) if meets else (first,)
 
     @property
+    def n_layers(self) -> int:
+        """Layers of cells, caps and endplates included."""
+        return 2 * (self.n_cap + self.n_plates) + self.n_core
+
+    @property
     def n_plates(self) -> int:
         """Layers of each endplate."""
         return int(self.endplate_mm > 0.0)

@@ -13,7 +13,7 @@ from vbsim.checks import require
 from vbsim.mesh.hexa.plan import Plan, _between, _every_second
 from vbsim.mesh.mesh import Mesh
 
-__all__ = ["Coarser", "Sweep"]
+__all__ = ["Coarser", "Sweep", "coarsest_points"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -114,3 +114,19 @@ class Sweep:
             sp.csr_array(sp.kron(sp.csr_array(along), interpolation)),
             (layer[:, None] * plan.n_cells + parent).ravel(),
         )
+
+
+def coarsest_points(plan: Plan, n_layers: int, most: int) -> int:
+    """Return the points of the first of the coarser sweeps that has at most so many, or the last.
+
+    Examples
+    --------
+    >>> coarsest_points(Plan(8, (0.0, 0.5, 1.0)), 16, 200)
+    85
+    """
+    while plan.n_points * (n_layers + 1) > most:
+        below = plan.coarser()
+        if below is None or n_layers < 2:
+            break
+        plan, n_layers = below[0], len(_every_second(n_layers)) - 1
+    return plan.n_points * (n_layers + 1)
