@@ -228,7 +228,7 @@ def preconditioner_of(
     constants: FloatArray,
     free: BoolArray,
     *,
-    direct_points: int = _DIRECT_POINTS,
+    direct_points: int | None = None,
 ) -> Preconditioner:
     """Return what fits the size and the form of a mesh.
 
@@ -245,10 +245,12 @@ def preconditioner_of(
         Elastic constants from which coarser grids take theirs.
     free : (n_points, 3) bool
         Components that are not held.
-    direct_points : int
-        Up to so many points a sweep has factors instead of a multigrid cycle.
+    direct_points : int, optional
+        Up to so many points a sweep has factors instead of a multigrid cycle; as many as pay for
+        three motions of one matrix by default.
     """
-    if body.sweep is not None and len(free) > direct_points:
+    direct = _DIRECT_POINTS if direct_points is None else direct_points
+    if body.sweep is not None and len(free) > direct:
         return SweptMultigrid(body.sweep, body.element, constants, matrix, free)
     edges = body.element.shape.edges
     if edges and len(free) > _DIRECT_POINTS:
