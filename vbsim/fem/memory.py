@@ -75,7 +75,7 @@ def forecast_mesh_bytes(
     n_points, n_cells : int
         Of the mesh, caps included.
     coarsest_points : int
-        Points of the coarsest grid of the multigrid cycle (`mesh.hexa.coarsest_points`).
+        Points between the platens on the coarsest grid (`mesh.hexa.coarsest_points`).
     motions : int
         Motions of the platen that are solved.
     n_entries : int, optional

@@ -117,16 +117,16 @@ class Sweep:
 
 
 def coarsest_points(plan: Plan, n_layers: int, most: int) -> int:
-    """Return the points of the first of the coarser sweeps that has at most so many, or the last.
+    """Return the points between the ends of the coarsest sweep: of at most so many, or the last.
 
     Examples
     --------
-    >>> coarsest_points(Plan(8, (0.0, 0.5, 1.0)), 16, 200)
-    85
+    >>> coarsest_points(Plan(8, (0.0, 0.5, 1.0)), 16, 200)  # 5 planes of 17
+    51
     """
     while plan.n_points * (n_layers + 1) > most:
         below = plan.coarser()
         if below is None or n_layers < 2:
             break
         plan, n_layers = below[0], len(_every_second(n_layers)) - 1
-    return plan.n_points * (n_layers + 1)
+    return plan.n_points * max(n_layers - 1, 0)
