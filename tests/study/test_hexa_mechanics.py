@@ -78,3 +78,11 @@ def test_what_a_mesh_cannot_do_is_refused_before_any_work(kind):
     }[kind]
     with pytest.raises(InvalidCase, match=wanted):
         read_case({**CASE, "mesh": mesh, "steps": steps, "tests": [{"kind": "compression"}]})
+
+
+@pytest.mark.parametrize("given", [{"debonds": True}, {"injection_pressure_mpa": 0.1}])
+def test_what_cement_does_on_voxels_only_is_refused_before_any_work(given):
+    name = next(iter(given))
+    steps = [{"kind": "collapse"}, {"kind": "cement", "volume_ml": 3.0} | given]
+    with pytest.raises(InvalidCase, match=rf"steps\[1\].{name}: .*\[mesh\] kind = 'voxels'"):
+        read_case(CASE | {"steps": steps})

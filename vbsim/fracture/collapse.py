@@ -36,7 +36,7 @@ define(
 define(
     "corners_inverted",
     "1",
-    "Corners of voxels that the deformation has turned inside out; no centre of a voxel is.",
+    "Corners of cells that the deformation has turned inside out; no centre of a voxel is.",
 )
 
 # Height lost per step / height: first, up to the peak, and behind it. Half of these change forces

@@ -183,6 +183,7 @@ class Case(Parameters):
         """Refuse what is computed on voxels only, where the mesh is another."""
         if isinstance(self.mesh, Voxels):
             return
+        self._refuse_cement_of_voxels()
         asked = [("steps", index, step.kind) for index, step in enumerate(self.steps)]
         asked += [("tests", index, test.kind) for index, test in enumerate(self.tests)]
         for table, index, kind in asked:
@@ -201,6 +202,20 @@ class Case(Parameters):
                     "= 'strength': yield needs [mesh] kind = 'voxels' or 'hexa'",
                     f"{table}[{index}].kind",
                 )
+
+    def _refuse_cement_of_voxels(self) -> None:
+        """Refuse what cement does on voxels only."""
+        for index, step in enumerate(self.steps):
+            for name, what in (
+                ("debonds", "a surface that separates"),
+                ("injection_pressure_mpa", "cement under pressure"),
+            ):
+                given = getattr(step, name, None)
+                if given:
+                    raise InvalidCase(
+                        f"= {inline(given)}: {what} needs [mesh] kind = 'voxels'",
+                        f"steps[{index}].{name}",
+                    )
 
     @property
     def has_laws(self) -> bool:
