@@ -77,11 +77,12 @@ class Injection(Parameters):
     """Press cement through needles into the pores of the body.
 
     Darcy flow on the voxel grid: permeability from density, anisotropic; broken bone, clefts,
-    cavities and veins are faster; shear-thinning cement that thickens with time and warmth;
-    pressure drop in the needle. Which cement sets the mechanics (`cement`) and how it flows
-    (`viscosity`) are given apart. In a body under mechanics it sets where it lies, free of stress,
-    and the loads are taken off then. With a `seed`, permeability, veins and defects are drawn from
-    their published spread; without, they have their means.
+    cavities and veins are faster; marrow that holds together until a pressure displaces it;
+    shear-thinning cement that thickens with time and warmth; pressure drop in the needle. Which
+    cement sets the mechanics (`cement`) and how it flows (`viscosity`) are given apart. In a body
+    under mechanics it sets where it lies, free of stress, and the loads are taken off then. With
+    a `seed`, permeability, marrow, veins and defects are drawn from their published spread;
+    without, they have their means.
 
     Examples
     --------
