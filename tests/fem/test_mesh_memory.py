@@ -66,7 +66,7 @@ def test_memory_of_mechanics_and_strength_is_what_was_forecast(body, laws):
 
     def crush():
         solver = Equilibrium(body, made, settings=settings()._replace(threads=1, tolerance=0.01))
-        solver.run(Leg("crush", move(0.4), first=0.5, largest=0.5))
+        solver.run(Leg("crush", move(0.2), first=1.0, largest=1.0))
 
     crush()
     used = peak(crush)
