@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,8 @@ class CellSampler:
     """Takes means of a specimen's fields over the cells of a mesh.
 
     Hexahedra are read at 2 x 2 x 4 points, tetrahedra at 64, weighted by the volume they stand
-    for, with trilinear interpolation between the centres of voxels.
+    for: stiffness as that of the voxel they lie in, other fields by trilinear interpolation between
+    the centres of voxels.
 
     Parameters
     ----------
@@ -121,7 +123,9 @@ class CellSampler:
         filled = self._filled(np.concatenate(list(fields)), valid)
         parts = []
         for cells in self._chunks(chosen):
-            weights, samples, places = self._read(filled, cells)
+            # Each point has what its voxel holds: interpolated between intact bone and cement, a
+            # layer of crushed bone one voxel thin would be several times as stiff along the load.
+            weights, samples, places = self._read(filled, cells, order=0)
             mean = np.einsum("cq,kcq->kc", weights, samples)
             along = np.einsum("k,fkcq->cq", c33, samples.reshape(-1, n_units, *weights.shape))
             if self._is_hexahedra:
@@ -145,7 +149,7 @@ class CellSampler:
         return [cells[k : k + _CHUNK] for k in range(0, max(len(cells), 1), _CHUNK)]
 
     def _read(
-        self, fields: FloatArray, cells: NDArray[np.intp]
+        self, fields: FloatArray, cells: NDArray[np.intp], *, order: Literal[0, 1] = 1
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return weights (c, q) that sum to 1, samples (K, c, q) and their places (c, q, 3)."""
         element = ELEMENTS["hex8" if self._is_hexahedra else "tet4"]
@@ -157,7 +161,7 @@ class CellSampler:
             volumes = np.ones(places.shape[:2])
         at = [(places[..., k] - self._axes[k][0]) / self._spacing[k] for k in (2, 1, 0)]
         samples = np.stack(
-            [map_coordinates(field, at, order=1, mode="nearest") for field in fields]
+            [map_coordinates(field, at, order=order, mode="nearest") for field in fields]
         )
         return volumes / volumes.sum(axis=1, keepdims=True), samples, places
 

@@ -1,0 +1,43 @@
+"""Fields of a grid as cells of a mesh take them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from vbsim.mesh.mesh import Mesh
+from vbsim.specimen.sampling import CellSampler
+
+SPACING_MM = 0.5
+
+
+@pytest.fixture
+def sampler():
+    """One cubic hexahedron of 1 mm in the middle of a grid of 4 x 4 x 4 voxels."""
+    axis = (np.arange(4) + 0.5) * SPACING_MM
+    specimen = SimpleNamespace(
+        body_axes=lambda: (axis, axis, axis), domain=SimpleNamespace(spacing_mm=(SPACING_MM,) * 3)
+    )
+    corners = [
+        (0, 0, 0),
+        (1, 0, 0),
+        (1, 1, 0),
+        (0, 1, 0),
+        (0, 0, 1),
+        (1, 0, 1),
+        (1, 1, 1),
+        (0, 1, 1),
+    ]
+    return CellSampler(specimen, Mesh(0.5 + np.array(corners, dtype=float), np.arange(8)[None]))
+
+
+@pytest.mark.parametrize("axis", ["across the load", "along the load"])
+def test_a_soft_layer_one_voxel_thin_counts_in_full(sampler, axis):
+    """Layers of 10 and 1000: in series where they lie over each other, else side by side."""
+    layer = np.array([1000.0, 10.0, 1000.0, 10.0])
+    field = layer[:, None, None] if axis == "across the load" else layer
+    field = np.broadcast_to(field, (1, 4, 4, 4)).copy()
+    valid, chosen = np.ones((4, 4, 4), bool), np.ones(1, bool)
+    ((found,),) = sampler.stiffness([field], np.ones(1), valid, chosen)[0]
+    series, parallel = 2.0 / (1.0 / 10.0 + 1.0 / 1000.0), 505.0
+    assert found == pytest.approx(series if axis == "across the load" else parallel, rel=1e-6)
