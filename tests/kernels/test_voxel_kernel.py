@@ -7,13 +7,16 @@ from voxel_twin import cell_matrix, product
 from vbsim.checks import InvalidInput
 from vbsim.fem.layout import Layout, Team
 from vbsim.fem.operators import VoxelOperator, cell_matrices, constants_table
-from vbsim.materials.field import LAMBDA, LAMBDA_MEAN, MU, orthotropic
+from vbsim.materials.field import LAMBDA, LAMBDA_MEAN, MU, mean_only, orthotropic
 
 SEED = 11
 BONE = orthotropic("bone", (1 / 3, 1 / 3, 1.0), (0.1, 0.1, 0.3), (0.157, 0.157, 0.121))
+WALL = mean_only(0.3)
 MATERIALS = {
     "isotropic": (MU,),
     "mixture": (BONE, LAMBDA, MU, LAMBDA_MEAN),
+    "wall": (WALL,),
+    "mixture with wall": (MU, WALL, LAMBDA_MEAN),
     "volumetric": (LAMBDA,),
 }
 CELLS = [(1.0, 1.0, 1.0), (0.5, 0.7, 1.5)]
@@ -52,7 +55,7 @@ def test_product_equals_dense_twin(name, cell_mm, shape):
 
 
 @pytest.mark.parametrize("cell_mm", CELLS)
-@pytest.mark.parametrize("unit", [BONE, LAMBDA, MU, LAMBDA_MEAN], ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", [BONE, LAMBDA, MU, LAMBDA_MEAN, WALL], ids=lambda unit: unit.name)
 def test_cell_matrix_equals_gauss_integration(unit, cell_mm):
     (found,) = cell_matrices(constants_table((unit,), cell_mm))
     h = np.repeat(cell_mm, 8)
@@ -133,9 +136,9 @@ def test_layout_numbers_every_point_and_cell_once(fill):
     assert np.array_equal(np.stack([z, y, x])[:, low], [row, layout.cells.row, layout.cells.x])
 
 
-def test_only_a_volumetric_part_may_be_reduced():
-    unit = MU._replace(bending=(0.0,) * 9)
-    with pytest.raises(InvalidInput, match="volumetric"):
+def test_only_an_isotropic_part_may_be_reduced():
+    unit = BONE._replace(bending=(0.0,) * 9)
+    with pytest.raises(InvalidInput, match="isotropic"):
         constants_table((unit,), (1.0, 1.0, 1.0))
 
 

@@ -15,6 +15,7 @@ from vbsim.specimen import CapMaterial, CementField, Potting, Specimen
 FloatArray = NDArray[np.float64]
 Maker = Callable[..., Specimen]
 
+_KINDS = ("mean", "bending")
 LAW_KINDS = ("pure", "reduced", "rule_of_mixtures", "density_weighted")
 
 
@@ -112,8 +113,8 @@ def test_integrity_weakens_bone_and_shell_by_the_intact_density(
     )
     alone = block_specimen.tissue.endplate == 0.0  # endplates keep their modulus
     np.testing.assert_allclose(
-        weak.materials.moduli[:, alone],
-        0.25 * block_specimen.materials.moduli[:, alone],
+        weak.materials.mean_constants()[alone],
+        0.25 * block_specimen.materials.mean_constants()[alone],
         rtol=1e-12,
     )
 
@@ -144,6 +145,26 @@ def test_units_grow_only_with_need(block_specimen: Specimen) -> None:
     assert LAMBDA_MEAN in silicone.materials.units
     pad = Potting(kind="disc").apply(block_specimen)
     assert LAMBDA_MEAN in pad.materials.units
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
+@pytest.mark.parametrize("integrity", [0.1, 1.0])
+def test_a_thin_wall_bends_in_crushed_bone_as_the_layer_it_is(
+    make_block_specimen: Maker, share: float, integrity: float
+) -> None:
+    whole = make_block_specimen(anisotropy="isotropic")
+    at, none = (13, 13, 15), np.zeros(whole.domain.shape)
+    wall = none.copy()
+    wall[at] = share
+    tissue = whole.tissue._replace(trabecular=none, shell=wall, endplate=none)
+    field = replace(whole, tissue=tissue, integrity=none + integrity).materials
+    moduli = field.moduli[(slice(None), *at)]
+    mean, bending = (moduli @ np.array([getattr(u, k) for u in field.units]) for k in _KINDS)
+    lam, mu = lame(whole.bone.shell_modulus_mpa, whole.bone.shell_poisson)
+    np.testing.assert_allclose(mean[[3, 6]], share * integrity * np.array([lam, mu]), rtol=1e-12)
+    # A full voxel bends as before; a layer by the cube of its thickness, with a floor of a tenth.
+    factor = 1.0 if integrity == 1.0 else max(share**2, 0.1)
+    np.testing.assert_allclose(bending, factor * mean, rtol=1e-12)
 
 
 def test_selective_reduction_takes_only_what_would_lock(block_specimen: Specimen) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vbsim.fem.layout import Layout
 from vbsim.fem.operators import VoxelOperator, cell_matrices
 from vbsim.kernels import runs, transfer, vectors
+from vbsim.materials.field import UnitStiffness
 
 __all__ = ["Multigrid", "Grid", "Plan", "held_components", "mark_active"]
 
@@ -252,8 +253,9 @@ def _coarser(
     layout = Layout(np.asarray(coarse_moduli.any(axis=0)))
     h_x, h_y, h_z = fine.cell_mm
     f_z, f_y, f_x = factors
+    units = tuple(_bending(unit) for unit in fine.units)
     operator = VoxelOperator(
-        fine.units,
+        units,
         layout.compact_cells(coarse_moduli),
         (h_x * f_x, h_y * f_y, h_z * f_z),
         layout=layout,
@@ -263,6 +265,16 @@ def _coarser(
     )
     mark_active(layout, coarse_flags)
     return operator, coarse_moduli, coarse_flags
+
+
+def _bending(unit: UnitStiffness) -> UnitStiffness:
+    """Return what a unit material that resists only mean strain is on a coarser grid.
+
+    Bending of a coarse cell is mean strain of its children, so that a wall resists it. (A volume
+    that is kept in the mean of every cell stays so, or coarse cells would lock.)
+    """
+    shears = any(unit.mean[6:])
+    return unit._replace(bending=unit.mean) if shears and not any(unit.bending) else unit
 
 
 def _averaged(

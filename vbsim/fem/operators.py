@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vbsim.checks import require
 from vbsim.fem.layout import Layout, Team
 from vbsim.kernels import voxel
-from vbsim.materials.field import UnitStiffness
+from vbsim.materials.field import MU, UnitStiffness
 
 __all__ = ["Operator", "VoxelOperator", "constants_table", "mean_constants", "cell_matrices"]
 
@@ -38,7 +38,7 @@ class Operator(Protocol):
 def constants_table(
     units: tuple[UnitStiffness, ...], cell_mm: tuple[float, float, float]
 ) -> FloatArray:
-    """Return the kernel's constants of each unit material for covariant vectors, (K, 19).
+    """Return the kernel's constants of each unit material for covariant vectors, (K, 24).
 
     Parameters
     ----------
@@ -55,26 +55,28 @@ def constants_table(
     products = [normal[i] * normal[j] for i, j in pairs]
     shears = [normal[1] * normal[2], normal[0] * normal[2], normal[0] * normal[1]]
     weights = float(np.prod(cell_mm)) * np.array(products + shears)
-    table = np.empty((len(units), 19))
+    table = np.empty((len(units), 24))
     for row, unit in zip(table, units, strict=True):
         rest = np.array(unit.mean) - np.array(unit.bending)
+        lam, mu = rest[3], rest[6]
         require(
-            bool(np.allclose(rest, [rest[0]] * 6 + [0.0] * 3)),
+            bool(np.allclose(rest, [lam + 2.0 * mu] * 3 + [lam] * 3 + [mu] * 3)),
             f"bending of {unit.name}",
             unit.bending,
-            "equal to `mean`, or less by a volumetric part",
+            "equal to `mean`, or less by an isotropic part",
         )
         row[:9] = weights * np.array(unit.bending) / 3.0
-        row[9] = rest[0]
-        row[10:16] = weights[:6]
-        row[16:] = 1.0 / 3.0, 1.0, 3.0
+        row[9:11] = lam, mu
+        row[11:20] = weights
+        row[20:] = 1.0 / 3.0, 1.0, 2.0, 3.0
     return table
 
 
 def mean_constants(table: FloatArray) -> FloatArray:
     """Return the 9 constants of each unit material against the mean strain, (K, 9)."""
     mean: FloatArray = 3.0 * table[:, :9]
-    mean[:, :6] += table[:, 9:10] * table[:, 10:16]
+    mean[:, :6] += table[:, 9:10] * table[:, 11:17]
+    mean += table[:, 10:11] * table[:, 11:20] * np.array(MU.mean)
     return mean
 
 

@@ -33,15 +33,15 @@ _EVEN = _LINES * WIDTH  # contributions to the near point of a cell
 _ODD = 2 * _LINES * WIDTH  # contributions to the far point
 _MODULI = 3 * _LINES * WIDTH
 _CONSTANTS = _MODULI + MOST_UNITS * WIDTH
-_N_CONSTANTS = 9
-_VOLUMETRIC = 9  # line and column of the part on the mean strain alone
-_WEIGHTS = 10  # columns of its six weights
-_THIRD, _ONE, _THREE = 16, 17, 18  # columns that hold numbers of the right type
+_VOLUMETRIC, _SHEARING = 9, 10  # lines and columns of the parts on the mean strain alone
+_N_LINES = 11
+_WEIGHTS = 11  # columns of their nine weights
+_THIRD, _ONE, _TWO, _THREE = 20, 21, 22, 23  # columns that hold numbers of the right type
 
 
 def work_shape() -> int:
     """Return the length of the line buffer that one slab of a product needs."""
-    return _CONSTANTS + (_N_CONSTANTS + 1) * WIDTH
+    return _CONSTANTS + _N_LINES * WIDTH
 
 
 @inlined
@@ -187,18 +187,21 @@ _XZ = (2, 8, 7)  # lines x: z, z, y: yz
 @kernel
 def _cells_of_one(work, t, n):
     """Add up the forces of packed cells of one unit material with constants `t`."""
-    three, third, extra = t[_THREE], t[_THIRD], t[_VOLUMETRIC]
+    three, third, extra, shear = t[_THREE], t[_THIRD], t[_VOLUMETRIC], t[_SHEARING]
+    both = extra + t[_TWO] * shear
     b11, b22, b33, b12, b13, b23 = t[0], t[1], t[2], t[3], t[4], t[5]
     e44, e55, e66 = t[6], t[7], t[8]
     normal = (
-        three * b11 + extra * t[_WEIGHTS],
-        three * b22 + extra * t[_WEIGHTS + 1],
-        three * b33 + extra * t[_WEIGHTS + 2],
+        three * b11 + both * t[_WEIGHTS],
+        three * b22 + both * t[_WEIGHTS + 1],
+        three * b33 + both * t[_WEIGHTS + 2],
         three * b12 + extra * t[_WEIGHTS + 3],
         three * b13 + extra * t[_WEIGHTS + 4],
         three * b23 + extra * t[_WEIGHTS + 5],
     )
-    m44, m55, m66 = three * e44, three * e55, three * e66
+    m44 = three * e44 + shear * t[_WEIGHTS + 6]
+    m55 = three * e55 + shear * t[_WEIGHTS + 7]
+    m66 = three * e66 + shear * t[_WEIGHTS + 8]
     last_x = (b11 + e55 + e66) * third
     last_y = (b22 + e44 + e66) * third
     last_z = (b33 + e44 + e55) * third
@@ -217,7 +220,7 @@ def _cells_of_one(work, t, n):
 @kernel
 def _mix(work, table, n):
     """Form the constants of packed cells: ``sum_k moduli[k] * table[k]``."""
-    for j in range(_N_CONSTANTS + 1):
+    for j in range(_N_LINES):
         line = work[_CONSTANTS + j * WIDTH : _CONSTANTS + j * WIDTH + n]
         factor = table[0, j]
         for i in range(n):
@@ -233,19 +236,21 @@ def _mix(work, table, n):
 @kernel
 def _cells_of_mixture(work, t, n):
     """Add up the forces of packed cells, each with its own constants."""
-    three, third, one = t[_THREE], t[_THIRD], t[_ONE]
+    three, third, one, two = t[_THREE], t[_THIRD], t[_ONE], t[_TWO]
     w11, w22, w33 = t[_WEIGHTS], t[_WEIGHTS + 1], t[_WEIGHTS + 2]
     w12, w13, w23 = t[_WEIGHTS + 3], t[_WEIGHTS + 4], t[_WEIGHTS + 5]
+    w44, w55, w66 = t[_WEIGHTS + 6], t[_WEIGHTS + 7], t[_WEIGHTS + 8]
     for i in range(n):
         k = _CONSTANTS + i
         b11, b22, b33 = work[k], work[k + WIDTH], work[k + 2 * WIDTH]
         b12, b13, b23 = work[k + 3 * WIDTH], work[k + 4 * WIDTH], work[k + 5 * WIDTH]
         e55, e66 = work[k + 7 * WIDTH], work[k + 8 * WIDTH]
         extra = work[k + _VOLUMETRIC * WIDTH]
+        both = extra + two * work[k + _SHEARING * WIDTH]
         normal = (
-            three * b11 + extra * w11,
-            three * b22 + extra * w22,
-            three * b33 + extra * w33,
+            three * b11 + both * w11,
+            three * b22 + both * w22,
+            three * b33 + both * w33,
             three * b12 + extra * w12,
             three * b13 + extra * w13,
             three * b23 + extra * w23,
@@ -256,19 +261,22 @@ def _cells_of_mixture(work, t, n):
         b11, b33, b13 = work[k], work[k + 2 * WIDTH], work[k + 4 * WIDTH]
         e44, e55, e66 = work[k + 6 * WIDTH], work[k + 7 * WIDTH], work[k + 8 * WIDTH]
         last = (b33 + e44 + e55) * third
-        _shear_part(work, i, one, _XY, three * e66, b11 + e66, b33 + e44, b13, last)
+        m66 = three * e66 + work[k + _SHEARING * WIDTH] * w66
+        _shear_part(work, i, one, _XY, m66, b11 + e66, b33 + e44, b13, last)
     for i in range(n):
         k = _CONSTANTS + i
         b11, b22, b12 = work[k], work[k + WIDTH], work[k + 3 * WIDTH]
         e44, e55, e66 = work[k + 6 * WIDTH], work[k + 7 * WIDTH], work[k + 8 * WIDTH]
         last = (b22 + e44 + e66) * third
-        _shear_part(work, i, one, _XZ, three * e55, b11 + e55, b22 + e44, b12, last)
+        m55 = three * e55 + work[k + _SHEARING * WIDTH] * w55
+        _shear_part(work, i, one, _XZ, m55, b11 + e55, b22 + e44, b12, last)
     for i in range(n):
         k = _CONSTANTS + i
         b11 = work[k]
         e44, e55, e66 = work[k + 6 * WIDTH], work[k + 7 * WIDTH], work[k + 8 * WIDTH]
         last = (b11 + e55 + e66) * third
-        _torsion_part(work, i, one, three * e44, e44, e55, e66, last)
+        m44 = three * e44 + work[k + _SHEARING * WIDTH] * w44
+        _torsion_part(work, i, one, m44, e44, e55, e66, last)
 
 
 @inlined
@@ -358,9 +366,9 @@ def product(
         Vector to multiply.
     moduli : (K, n_cells) float32
         Scalar fields of the unit materials.
-    table : (K, 19)
-        9 constants of each unit material against bending, its share in the volumetric part on the
-        mean strain alone, the six weights of that part, then 1/3, 1 and 3.
+    table : (K, 24)
+        9 constants of each unit material against bending, its shares in the volumetric and in the
+        shearing part on the mean strain alone, the nine weights of both, then 1/3, 1, 2 and 3.
     cells, points : Cells, Points
         Where they lie.
     start, stop : int

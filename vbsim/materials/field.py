@@ -22,6 +22,7 @@ __all__ = [
     "StiffnessField",
     "UnitStiffness",
     "lame",
+    "mean_only",
     "membrane_xy",
     "orthotropic",
 ]
@@ -42,8 +43,8 @@ class UnitStiffness(NamedTuple):
     mean : tuple of 9 float
         Stiffness against the mean strain of the voxel.
     bending : tuple of 9 float
-        Stiffness against the bending modes; equal to `mean` for full integration, without the
-        volumetric part for selective reduction.
+        Stiffness against the bending modes; equal to `mean` for full integration, less by an
+        isotropic part for selective reduction.
     """
 
     name: str
@@ -74,6 +75,19 @@ def membrane_xy(poisson: float) -> UnitStiffness:
     shear = 0.5 / (1.0 + poisson)
     constants = (plane, plane, 0.0, poisson * plane, 0.0, 0.0, 0.0, 0.0, shear)
     return UnitStiffness(f"membrane xy, nu {poisson:g}", constants, constants)
+
+
+def mean_only(poisson: float) -> UnitStiffness:
+    """Return an isotropic material of Young's modulus 1 that does not resist bending modes.
+
+    Examples
+    --------
+    >>> mean_only(0.25).mean[3], mean_only(0.25).bending[3]
+    (0.4, 0.0)
+    """
+    lam, mu = lame(1.0, poisson)
+    mean = tuple(float(lam * v + mu * s) for v, s in zip(_VOLUMETRIC, _SHEAR, strict=True))
+    return UnitStiffness(f"mean strain only, nu {poisson:g}", mean, (0.0,) * 9)
 
 
 def lame(youngs_modulus_mpa: ArrayLike, poisson: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -158,8 +172,7 @@ class StiffnessField:
     def isotropic(cls, youngs_modulus_mpa: ArrayLike, poisson: float = 0.3) -> StiffnessField:
         """Return a field with one Poisson ratio and one modulus per voxel, (n_z, n_y, n_x), MPa."""
         require(-1.0 < poisson < 0.5, "poisson", poisson, "between -1 and 0.5")
-        lam, mu = lame(1.0, poisson)
-        mean = tuple(float(lam * v + mu * s) for v, s in zip(_VOLUMETRIC, _SHEAR, strict=True))
+        mean = mean_only(poisson).mean
         unit = UnitStiffness(f"isotropic, nu {poisson:g}", mean, mean)
         return cls((unit,), _floating(youngs_modulus_mpa)[None])
 
