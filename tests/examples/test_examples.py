@@ -19,12 +19,12 @@ from vbsim.study.sweep.risks import risks
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PINNED = 0.01
 PIN = {
-    "l1_wedge_bipedicular": 0.998,  # stiffness, augmented / intact
-    "t8_biconcave": 1.586,  # stiffness, augmented / fractured
+    "l1_wedge_bipedicular": 1.014,  # stiffness, augmented / intact
+    "t8_biconcave": 1.568,  # stiffness, augmented / fractured
     "bipedicular": 0.732,  # stiffness, bipedicular / unipedicular
-    "api_in_30_lines": 1.154,  # stiffness, augmented / intact
-    "volume_series": 1.099,  # stiffness at 30 % fill / intact
-    "injection_bipedicular": 2.297,  # stiffness, augmented / fractured
+    "api_in_30_lines": 1.167,  # stiffness, augmented / intact
+    "volume_series": 1.113,  # stiffness at 30 % fill / intact
+    "injection_bipedicular": 2.259,  # stiffness, augmented / fractured
     "curing": 68.26,  # peak temperature of bone at the cement, C
     "l1_collapse_balloon_cement": 68.82,  # lost anterior height restored, %
     "from_images": 1.294,  # stiffness, augmented / intact

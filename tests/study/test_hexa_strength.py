@@ -29,8 +29,7 @@ def study(tmp_path_factory):
 def test_every_stage_has_the_measures_of_a_strength_test(study):
     forces = [study.value(s, "force_at_strain") for s in ("intact", "fractured", "augmented")]
     assert 1000.0 < forces[1] < forces[0] < 6000.0
-    # The layer of crushed bone beside the cement decides: filled or not, within a few per cent.
-    assert forces[2] == pytest.approx(forces[1], rel=0.1)
+    assert forces[2] > forces[1]
     assert study.value("intact", "strength_offset") == pytest.approx(forces[0], rel=0.1)
     assert study.value("intact", "strength") >= forces[0]
     for stage in ("intact", "augmented"):
