@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import threading
 from importlib import import_module
 from typing import Any
 
@@ -24,6 +25,8 @@ _VOLUME_ERROR = 0.02
 # Cells are bettered until none has a higher energy (3 is the best there is; the default of 10 lets
 # scaled Jacobians fall below 0.1).
 _WORST_ENERGY = 8.0
+# The working folder, into which the library writes, is that of the whole process.
+_FOLDER = threading.Lock()
 
 
 def tetrahedralize(surface: Surface, size_mm: float, *, order: int = 1) -> Mesh:
@@ -60,7 +63,7 @@ def tetrahedralize(surface: Surface, size_mm: float, *, order: int = 1) -> Mesh:
         ) from None
     diagonal = float(np.linalg.norm(surface.extent_mm()))
     # The library leaves a file of its own in the working folder.
-    with tempfile.TemporaryDirectory() as aside, contextlib.chdir(aside):
+    with _FOLDER, tempfile.TemporaryDirectory() as aside, contextlib.chdir(aside):
         points, cells = pytetwild.tetrahedralize(
             surface.points,
             surface.triangles.astype(np.int32),
