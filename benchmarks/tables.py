@@ -83,7 +83,7 @@ def tables(folder: Path) -> str:
     fitted = latest(folder / "fitted.jsonl", Fitted, lambda f: (f.name, f.task, f.dof))
     if fitted:
         found += ["### Fitted hexahedra, one core", fitted_table(fitted)]
-    known = [*solves, *peers, *rates, *profiles, *later, *plastic, *tasks, *fitted]
+    known = [*solves, *peers, *rates, *profiles, *later, *plastic, *tasks, *given, *fitted]
     return "\n\n".join([*found, origin(known)])
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.interpolate import LinearNDInterpolator
 
 from vbsim.anatomy import Vertebra
-from vbsim.augmentation import Balloon, CementFill
+from vbsim.augmentation import Balloon, CementFill, Curing, Injection
 from vbsim.checks import InvalidInput
 from vbsim.fem import Compression, solve
 from vbsim.fracture import Collapse, Traction
@@ -63,7 +63,8 @@ def stiffness(body):
 def test_the_loss_asked_for_is_met_in_equilibrium_and_mineral_stays(intact, collapsed):
     report, steps = told(collapsed), collapsed.mechanics.history
     assert report["collapse_loss_loaded"] == pytest.approx(LOSS, abs=0.1)
-    assert 5.0 < report["collapse_recovered"] < 70.0
+    # A pin of this mesh: the thin wall springs back the more, the finer the cells.
+    assert report["collapse_recovered"] == pytest.approx(24.8, abs=3.0)
     assert max(step.residual for step in steps) < 1e-3
     spent = np.array([step.dissipated_n_mm for step in steps])
     assert np.all(np.diff(spent) >= 0.0)
@@ -155,3 +156,12 @@ def test_what_only_voxels_know_is_refused_by_name(collapsed):
         CementFill(volume_ml=2.0, injection_pressure_mpa=0.1).apply(collapsed)
     with pytest.raises(InvalidInput, match=r"debonds = True: must be false on hexahedra"):
         CementFill(volume_ml=2.0, debonds=True).apply(collapsed)
+
+
+def test_cement_injected_into_it_cures_and_bears(collapsed):
+    injected = Injection(volume_ml=3.0, outlets="none").apply(collapsed)
+    assert injected.cement_volume_ml == pytest.approx(3.0, rel=1e-3)
+    hard, soft = (Curing(duration_min=t).apply(injected) for t in (20.0, 3.0))
+    assert told(hard)["cement_hardness"] > 0.9
+    assert told(soft)["cement_hardness"] < 0.2
+    assert stiffness(fitted(hard)) > stiffness(fitted(soft)) > 0.0

@@ -171,6 +171,7 @@ def test_rows_for_calibration_are_flagged():
         "C8",
         "C9",
         "C10",
+        "I2",
     }
 
 

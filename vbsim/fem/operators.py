@@ -46,6 +46,11 @@ def constants_table(
         Unit materials.
     cell_mm : tuple of float
         Cell size (x, y, z), mm; also the factors of the covariant components.
+
+    Notes
+    -----
+    A unit that resists no bending at all leaves a cell modes without energy: whoever mixes units
+    must give every cell some that does.
     """
     # A parity sum over eight corners is 4 edges times a derivative, and a covariant component is
     # an edge times a displacement: strain ij = 1 / (4 h_i h_j) * parity sums.

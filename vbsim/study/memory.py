@@ -79,6 +79,11 @@ def solver_bytes(layout: BodyLayout, *, has_laws: bool) -> int:
         The mesh.
     has_laws : bool
         Whether it faces a strength test or a step of mechanics.
+
+    Notes
+    -----
+    One law a cell is counted: cells that cement fills after a collapse hold two. Layers that
+    `cement_layer_mm` adds are not known before any work.
     """
     plan, n_layers = layout.plan, layout.n_layers
     n_cells = plan.n_cells * n_layers

@@ -22,7 +22,7 @@ class Tetra(Parameters):
 
     The core is filled anew for every stage (needs the extra ``tet``); wall, endplates and caps are
     layers on its surface. The mesher draws random numbers that cannot be fixed: a case run anew
-    has other cells, and stiffness differs by 0.2 %, with cement by about 1 % (cells of 2.8 mm).
+    has other cells, and stiffness differs by 0.2 %, with cement by 1.2 % (cells of 2.8 mm).
     """
 
     kind: Literal["tetra"] = Field("tetra", description="Tetrahedra that fill the body.")
