@@ -19,6 +19,9 @@ from vbsim.specimen import Potting
 
 __all__ = ["Setup", "Row", "Entry", "entries", "chosen"]
 
+# What a row of the file may say; the rest is said once for its comparison.
+_ROW_KEYS = {"quantity", "unit", "published", "published_text", "band", "note"}
+
 
 class Setup(Parameters):
     """The vertebra that a row means and how its ends are held; the platen is guided throughout."""
@@ -124,6 +127,9 @@ def chosen(only: tuple[str, ...]) -> tuple[Entry, ...]:
 
 
 def _entry(name: str, table: Mapping[str, Any]) -> Entry:
+    for key, row in table["rows"].items():
+        unknown = sorted(set(row) - _ROW_KEYS)
+        require(not unknown, f"{name}.rows.{key}", unknown, "keys " + ", ".join(sorted(_ROW_KEYS)))
     rows = {
         key: Row(
             id=name,
