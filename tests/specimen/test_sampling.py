@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vbsim.mesh.mesh import Mesh
+from vbsim.mesh.order import brick
 from vbsim.specimen.sampling import CellSampler
 
 SPACING_MM = 0.5
@@ -18,17 +18,8 @@ def sampler():
     specimen = SimpleNamespace(
         body_axes=lambda: (axis, axis, axis), domain=SimpleNamespace(spacing_mm=(SPACING_MM,) * 3)
     )
-    corners = [
-        (0, 0, 0),
-        (1, 0, 0),
-        (1, 1, 0),
-        (0, 1, 0),
-        (0, 0, 1),
-        (1, 0, 1),
-        (1, 1, 1),
-        (0, 1, 1),
-    ]
-    return CellSampler(specimen, Mesh(0.5 + np.array(corners, dtype=float), np.arange(8)[None]))
+    cube = brick((1, 1, 1), (1.0, 1.0, 1.0))
+    return CellSampler(specimen, cube.with_points(0.5 + cube.points))
 
 
 @pytest.mark.parametrize("axis", ["across the load", "along the load"])

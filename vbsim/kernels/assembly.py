@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from vbsim.kernels import kernel
-from vbsim.kernels.stiffness import LANES, contract, make_room, moments
+from vbsim.kernels.stiffness import LANES, make_room, stiffnesses
 
 __all__ = ["assemble", "connect", "count_blocks", "face", "gather_cells", "reflect"]
 
@@ -163,7 +163,7 @@ def assemble(cells, points, tables, constants, place, rows, values):
         Receives the sums.
     """
     n_cells, n = cells.shape
-    n_constants, m = constants.shape[1], tables.slopes.shape[2]
+    m = tables.slopes.shape[2]
     room = make_room(n, m, len(tables.weights))
     # Cells go together by their number, whoever computes them: so that sums keep their order.
     for first in range(0, n_cells, LANES):
@@ -174,15 +174,7 @@ def assemble(cells, points, tables, constants, place, rows, values):
                 touches |= rows[0] <= cells[c, a] < rows[1]
         if not touches:
             continue
-        for lane in range(LANES):
-            c = min(first + lane, last - 1)  # lanes left over repeat the last cell
-            for a in range(n):
-                for i in range(3):
-                    room.x[a, i * LANES + lane] = points[cells[c, a], i]
-            for k in range(n_constants):
-                room.c[k * LANES + lane] = constants[c, k]
-        moments(tables, room)
-        contract(room, n, m, n_constants == 36)
+        stiffnesses(cells, points, tables, constants, first, last, room)
         _scatter(room.K, m, cells[first:last], place[first:last], rows, values)
 
 

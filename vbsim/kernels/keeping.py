@@ -8,7 +8,7 @@ once, with the block that faces it. No block is cleared, and none is read again.
 from __future__ import annotations
 
 from vbsim.kernels import kernel
-from vbsim.kernels.stiffness import LANES, contract, make_room, moments
+from vbsim.kernels.stiffness import LANES, make_room, stiffnesses
 
 __all__ = ["arrange", "keep", "refill"]
 
@@ -54,19 +54,11 @@ def keep(cells, points, tables, constants, slot, part, kept):
     `part` is the first and last + 1 cell; see `assembly.assemble` and `arrange` for the rest.
     """
     n = cells.shape[1]
-    n_constants, m = constants.shape[1], tables.slopes.shape[2]
+    m = tables.slopes.shape[2]
     room = make_room(n, m, len(tables.weights))
     for first in range(part[0], part[1], LANES):
         last = min(first + LANES, part[1])
-        for lane in range(LANES):
-            c = min(first + lane, last - 1)  # lanes left over repeat the last cell
-            for a in range(n):
-                for i in range(3):
-                    room.x[a, i * LANES + lane] = points[cells[c, a], i]
-            for k in range(n_constants):
-                room.c[k * LANES + lane] = constants[c, k]
-        moments(tables, room)
-        contract(room, n, m, n_constants == 36)
+        stiffnesses(cells, points, tables, constants, first, last, room)
         pair = 0
         for a in range(n):
             row = a * m - a * (a - 1) // 2 - a

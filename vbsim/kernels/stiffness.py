@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vbsim.kernels import kernel
 
-__all__ = ["LANES", "POINTS", "Room", "Tables", "contract", "make_room", "moments"]
+__all__ = ["LANES", "POINTS", "Room", "Tables", "make_room", "stiffnesses"]
 
 LANES = 16
 """Cells that are worked on together: compilers make no vectors of shorter loops."""
@@ -113,6 +113,31 @@ def make_room(n, m, n_quadrature):
         np.zeros((n, n_modes, _CHUNK)),
         np.zeros((n, n_modes, _CHUNK)),
     )
+
+
+@kernel
+def stiffnesses(cells, points, tables, constants, first, last, room):
+    """Set ``room.K`` to the stiffness of up to `LANES` neighbouring cells, first to last - 1.
+
+    Parameters
+    ----------
+    cells, points, tables, constants : arrays
+        See `assembly.assemble`.
+    first, last : int
+        The cells; lanes left over repeat the last one.
+    room : Room
+        Room to work in.
+    """
+    n, n_constants = cells.shape[1], constants.shape[1]
+    for lane in range(LANES):
+        c = min(first + lane, last - 1)
+        for a in range(n):
+            for i in range(3):
+                room.x[a, i * LANES + lane] = points[cells[c, a], i]
+        for k in range(n_constants):
+            room.c[k * LANES + lane] = constants[c, k]
+    moments(tables, room)
+    contract(room, n, tables.slopes.shape[2], n_constants == 36)
 
 
 @kernel

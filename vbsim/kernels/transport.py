@@ -129,13 +129,7 @@ def soft_solid(u, faces, shares, permeability, fluid, threshold, most, out):
         full = capacity[cell] * (1.0 - 1e-9)
         if t_flat[cell] <= 0.0 or capacity[cell] <= 0.0 or held[cell] >= full:
             continue
-        here = flat_u[cell]
-        flux[0] = f_x[cell] * (here - flat_u[cell + 1])
-        flux[1] = f_x[cell - 1] * (here - flat_u[cell - 1])
-        flux[2] = f_y[cell] * (here - flat_u[cell + n_x])
-        flux[3] = f_y[cell - n_x] * (here - flat_u[cell - n_x])
-        flux[4] = f_z[cell] * (here - flat_u[cell + n_x * n_y])
-        flux[5] = f_z[cell - n_x * n_y] * (here - flat_u[cell - n_x * n_y])
+        _outflow(cell, flat_u, f_x, f_y, f_z, n_x, n_x * n_y, flux)
         is_front = False
         pressed = 0.0
         losses = 0.0
@@ -151,6 +145,18 @@ def soft_solid(u, faces, shares, permeability, fluid, threshold, most, out):
         found[cell] = most_flat[cell]
         if t_flat[cell] * pressed < most_flat[cell] * losses:
             found[cell] = t_flat[cell] * pressed / losses
+
+
+@kernel
+def _outflow(cell, u, f_x, f_y, f_z, row, plane, flux):
+    """Set the flow out of a cell through its faces: +x, -x, +y, -y, +z, -z; arrays are flat."""
+    here = u[cell]
+    flux[0] = f_x[cell] * (here - u[cell + 1])
+    flux[1] = f_x[cell - 1] * (here - u[cell - 1])
+    flux[2] = f_y[cell] * (here - u[cell + row])
+    flux[3] = f_y[cell - row] * (here - u[cell - row])
+    flux[4] = f_z[cell] * (here - u[cell + plane])
+    flux[5] = f_z[cell - plane] * (here - u[cell - plane])
 
 
 @kernel
@@ -203,12 +209,7 @@ def advance(order, u, faces, leak, source, now, fluid, arriving, arriving_age, l
         if excess <= 0.0:
             continue
         here = flat_u[cell]
-        flux[0] = f_x[cell] * (here - flat_u[cell + 1])
-        flux[1] = f_x[cell - 1] * (here - flat_u[cell - 1])
-        flux[2] = f_y[cell] * (here - flat_u[cell + n_x])
-        flux[3] = f_y[cell - n_x] * (here - flat_u[cell - n_x])
-        flux[4] = f_z[cell] * (here - flat_u[cell + n_x * n_y])
-        flux[5] = f_z[cell - n_x * n_y] * (here - flat_u[cell - n_x * n_y])
+        _outflow(cell, flat_u, f_x, f_y, f_z, n_x, n_x * n_y, flux)
         out = max(flat_leak[cell] * here, 0.0)
         total = out
         for side in range(6):
