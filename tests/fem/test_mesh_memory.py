@@ -1,19 +1,22 @@
-"""Memory of solves on hexahedra that fit: what is forecast is what they take."""
+"""Memory of solves on meshes: what is forecast is what they take."""
 
 from __future__ import annotations
 
 import tracemalloc
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from test_inelastic_mesh import YIELD, E, cut, solid, yielding
 
 from vbsim.anatomy import Vertebra
-from vbsim.fem import Settings, forecast_mesh_bytes, solve_modes
+from vbsim.fem import Settings, forecast_mesh_bytes, forecast_tetra_bytes, solve_modes
 from vbsim.fem.equilibrium import Equilibrium, Leg, move
 from vbsim.fem.swept_multigrid import COARSEST_POINTS
 from vbsim.materials import Bone
 from vbsim.materials.constituents import Constituents
 from vbsim.mesh.hexa import coarsest_points
+from vbsim.mesh.order import brick
 from vbsim.specimen import Potting, Specimen
 from vbsim.specimen.crushing_cells import crushable_cells
 from vbsim.specimen.loading import settings
@@ -71,3 +74,21 @@ def test_memory_of_mechanics_and_strength_is_what_was_forecast(body, laws):
     crush()
     used = peak(crush)
     assert forecast(body, n_entries=len(made.cell)) - FIXED == pytest.approx(used, rel=TOLERANCE)
+
+
+def test_memory_on_tetrahedra_is_what_was_forecast():
+    mesh = cut(brick((9, 9, 9), (9.0, 9.0, 9.0)), "tetra10")
+    body = solid(mesh, np.full(mesh.n_cells, E), "tet10")
+    made = yielding(body.materials, YIELD)
+
+    def solve():
+        solve_modes(body, settings=Settings(tolerance=0.1, threads=1))
+
+    def crush():
+        solver = Equilibrium(body, made, settings=settings()._replace(threads=1, tolerance=0.01))
+        solver.run(Leg("crush", move(0.02), first=1.0, largest=1.0))
+
+    for work, has_laws in ((solve, False), (crush, True)):
+        work()
+        wanted = forecast_tetra_bytes(mesh.n_points, order=2, has_laws=has_laws)
+        assert wanted == pytest.approx(peak(work), rel=TOLERANCE)

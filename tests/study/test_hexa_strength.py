@@ -6,7 +6,6 @@ import csv
 
 import pytest
 
-from vbsim.checks import InvalidCase
 from vbsim.measures.failure import FAILURE_REGIONS
 from vbsim.mesh.io.vtu import read_vtu
 from vbsim.study import read_case, run_case
@@ -65,9 +64,3 @@ def test_a_kept_strength_is_not_solved_again(study, monkeypatch):
     for stage in ("intact", "augmented"):
         wanted = study.value(stage, "force_at_strain")
         assert again.value(stage, "force_at_strain") == pytest.approx(wanted, rel=1e-12)
-
-
-def test_yield_on_tetrahedra_is_refused_before_any_work():
-    tetra = {"kind": "tetra", "size_mm": 4.0}
-    with pytest.raises(InvalidCase, match=r"tests\[0\].kind: = 'strength': .*'voxels' or 'hexa'"):
-        read_case({**CASE, "mesh": tetra})

@@ -9,7 +9,7 @@ import pytest
 
 from vbsim.checks import InvalidCase, MissingExtra
 from vbsim.mesh.io.vtu import read_vtu
-from vbsim.study import read_case, run_case
+from vbsim.study import memory, read_case, run_case
 from vbsim.study.pipeline import build_stages, solve_stages
 
 # First order, so that few unknowns do; second order is compared with hexahedra elsewhere.
@@ -19,7 +19,7 @@ CASE = {
     "mesh": {"kind": "tetra", "size_mm": 4.0, "sampling_mm": 1.5, "element": "tet4"},
     "bone": {"vbmd_mg_cm3": 80.0},
     "steps": [{"kind": "wedge", "grade": 1}, {"kind": "cement", "volume_ml": 2.0}],
-    "tests": [{"kind": "compression"}],
+    "tests": [{"kind": "compression"}, {"kind": "strength", "until_strain": 0.02}],
 }
 
 
@@ -55,10 +55,50 @@ def test_intact_stiffness_is_that_of_hexahedra_but_for_locking():
     pytest.importorskip("pytetwild", reason="needs the extra 'tet'")
     found = []
     for mesh in (CASE["mesh"], {"kind": "hexa", "size_mm": 3.0, "sampling_mm": 1.5}):
-        case = read_case({**CASE, "steps": [], "mesh": mesh})
+        case = read_case({**CASE, "steps": [], "tests": CASE["tests"][:1], "mesh": mesh})
         response = next(iter(solve_stages(case, build_stages(case))[0].responses.values()))
         found.append(response.force_n / float(response.motion[0]))
     assert 1.0 < found[0] / found[1] < 1.12
+
+
+def test_every_stage_is_loaded_until_it_yields(result):
+    strength = [result.value(stage, "strength") for stage in ("intact", "fractured", "augmented")]
+    assert strength[2] > strength[1]
+    assert 0.5 < strength[1] / strength[0] < 1.2
+    mesh = read_vtu(result.folder / "fields" / "intact.vtu")
+    assert 0.0 < mesh.cell_data["strength_inelastic_strain"].max() < 1.0
+    assert (result.folder / "histories" / "augmented-strength.csv").is_file()
+
+
+def test_second_order_fails_at_the_force_of_hexahedra():
+    """Both of 4 mm; cells of tetrahedra are smaller, and strength falls with their size."""
+    pytest.importorskip("pytetwild", reason="needs the extra 'tet'")
+    found = []
+    tetra = {**CASE["mesh"], "element": "tet10"}
+    for mesh in (tetra, {"kind": "hexa", "size_mm": 4.0, "sampling_mm": 1.5}):
+        case = read_case({**CASE, "steps": [], "tests": CASE["tests"][1:], "mesh": mesh})
+        failure = solve_stages(case, build_stages(case))[0].failures["strength"]
+        found.append(failure.force_n.max())
+    assert 0.9 < found[0] / found[1] < 1.0
+
+
+def test_cells_and_points_are_expected_within_a_fifth():
+    pytest.importorskip("pytetwild", reason="needs the extra 'tet'")
+    case = read_case({**CASE, "steps": []})
+    stage = build_stages(case)[0].specimen
+    frame = stage.anatomy.frame
+    expected = case.mesh.fitter(case.vertebra, frame, case.potting).expected(frame)
+    assert expected.n_cells == pytest.approx(stage.domain.n_cells, rel=0.2)
+    assert expected.n_points == pytest.approx(stage.domain.n_points, rel=0.2)
+
+
+def test_cells_that_do_not_fit_are_refused_before_they_are_made(monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1_500_000_000)
+    monkeypatch.setitem(sys.modules, "pytetwild", None)
+    mesh = {"kind": "tetra", "size_mm": 1.0, "sampling_mm": 2.0}
+    with pytest.raises(InvalidCase, match=r"strength tests or mechanics on .* cells") as caught:
+        build_stages(read_case({**CASE, "mesh": mesh}))
+    assert caught.value.path == "mesh.size_mm"
 
 
 def test_without_the_package_the_case_says_what_to_install(monkeypatch):

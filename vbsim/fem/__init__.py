@@ -2,7 +2,7 @@
 
 from vbsim.fem.linear import Settings, respond, solve, solve_modes
 from vbsim.fem.loads import TESTS, Compression, Flexion, LateralBending, LoadCase, Strength
-from vbsim.fem.memory import forecast_bytes, forecast_mesh_bytes
+from vbsim.fem.memory import forecast_bytes, forecast_mesh_bytes, forecast_tetra_bytes
 from vbsim.fem.response import PlatenModes, Response, SolverReport, Status
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "respond",
     "forecast_bytes",
     "forecast_mesh_bytes",
+    "forecast_tetra_bytes",
     "Response",
     "PlatenModes",
     "SolverReport",

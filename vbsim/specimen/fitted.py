@@ -26,7 +26,7 @@ from vbsim.mesh.following import GridFollower
 from vbsim.mesh.hexa import BodyLayout, HexaBody, Sweep, hexa_body, moved_body
 from vbsim.mesh.hexa.body import Region
 from vbsim.mesh.mesh import Mesh
-from vbsim.mesh.tetra import TetraBody, tetra_body
+from vbsim.mesh.tetra import TetraBody, TetraCounts, expected_counts, tetra_body
 from vbsim.quantities import Quantity
 from vbsim.specimen.potting import Potting
 from vbsim.specimen.sampling import CellSampler
@@ -343,10 +343,25 @@ class TetraFitter:
     size_mm: float
     element: str = "tet10"
 
+    @property
+    def order(self) -> int:
+        """Order of the cells, 1 or 2."""
+        return 2 if self.element == "tet10" else 1
+
+    def expected(self, frame: BodyFrame) -> TetraCounts:
+        """Return about how many cells and points the mesh of a body will have."""
+        return expected_counts(
+            self.shape.layout,
+            self.size_mm,
+            area_mm2=float(np.mean(endplate_areas_mm2(frame))),
+            height_mm=float(np.mean(frame.heights())),
+            has_wall=self.shape.shell_mm > 0.0,
+            order=self.order,
+        )
+
     def fit(self, specimen: Specimen) -> FittedSpecimen:
         """Return a stage on the mesh that fits it, potted; raises what `HexaFitter.fit` does."""
-        order = 2 if self.element == "tet10" else 1
-        body = tetra_body(self.shape.mesh(specimen), self.size_mm, order=order)
+        body = tetra_body(self.shape.mesh(specimen), self.size_mm, order=self.order)
         return _fitted(specimen, body, ELEMENTS[self.element], self.shape.potting)
 
 

@@ -197,11 +197,6 @@ class Case(Parameters):
                     f"= {inline(kind)}: large deformation needs [mesh] kind = 'voxels' or 'hexa'",
                     f"{table}[{index}].kind",
                 )
-            if kind == "strength" and self.mesh.kind != "hexa":
-                raise InvalidCase(
-                    "= 'strength': yield needs [mesh] kind = 'voxels' or 'hexa'",
-                    f"{table}[{index}].kind",
-                )
 
     def _refuse_cement_of_voxels(self) -> None:
         """Refuse what cement does on voxels only."""

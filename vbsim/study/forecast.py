@@ -10,15 +10,12 @@ import numpy as np
 
 from vbsim import measures
 from vbsim.augmentation import CementFill
-from vbsim.fem import forecast_bytes
+from vbsim.fem import forecast_bytes, forecast_tetra_bytes
 from vbsim.mesh.hexa import HexaBody
 from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
 from vbsim.study.case import Case
 from vbsim.study.memory import run_bytes, solver_bytes
 from vbsim.study.pipeline import Stage, build_stages, physics_warnings
-
-# Measured on tetrahedra: matrix in double and single precision, coarse grids and vectors.
-_BYTES_PER_POINT = 4500
 
 __all__ = ["Forecast", "StageForecast", "forecast"]
 
@@ -132,9 +129,12 @@ def _told(case: Case, stages: Sequence[Stage], index: int) -> StageForecast:
 def _size(potted: AnySpecimen, *, has_laws: bool) -> tuple[int, int, int]:
     """Return cells with material, degrees of freedom, bytes that the solver needs."""
     if isinstance(potted, FittedSpecimen):
-        mesh, needed = potted.domain, _BYTES_PER_POINT * potted.domain.n_points
+        mesh = potted.domain
         if isinstance(potted.body, HexaBody):
             needed = solver_bytes(potted.body.layout, has_laws=has_laws)
+        else:
+            order = 2 if potted.element.shape.edges else 1
+            needed = forecast_tetra_bytes(mesh.n_points, order=order, has_laws=has_laws)
         return mesh.n_cells, 3 * mesh.n_points, needed
     is_filled = potted.materials.moduli.any(axis=0)
     touched = potted.domain.points_of(is_filled)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -102,12 +101,6 @@ class Hexa(Parameters):
             element=self.element,
             cement_layer_mm=self.cement_layer_mm,
         )
-
-    def mesher(
-        self, vertebra: Vertebra | ImagedVertebra, intact: BodyFrame
-    ) -> Callable[[Potting], HexaFitter]:
-        """Return what gives the fitter of a vertebra between any caps."""
-        return partial(self.fitter, vertebra, intact)
 
 
 def fitted_mesh(

@@ -6,13 +6,15 @@ import math
 from pathlib import Path
 
 from vbsim.checks import InvalidCase
-from vbsim.fem import forecast_mesh_bytes
+from vbsim.fem import forecast_mesh_bytes, forecast_tetra_bytes
 from vbsim.fem.swept_multigrid import COARSEST_POINTS
 from vbsim.mesh.hexa import BodyLayout, coarsest_points
+from vbsim.mesh.tetra import TetraCounts
 
 __all__ = [
     "available_bytes",
     "refuse_mesh_too_large",
+    "refuse_tetra_too_large",
     "refuse_too_large",
     "run_bytes",
     "solver_bytes",
@@ -97,13 +99,38 @@ def solver_bytes(layout: BodyLayout, *, has_laws: bool) -> int:
 
 def refuse_mesh_too_large(layout: BodyLayout, size_mm: float, *, has_laws: bool) -> None:
     """Raise `InvalidCase` if a stage on hexahedra could not be solved; say which size would fit."""
-    needed, available = solver_bytes(layout, has_laws=has_laws), available_bytes()
+    needed = solver_bytes(layout, has_laws=has_laws)
+    _refuse_size(needed, layout.plan.n_cells * layout.n_layers, size_mm, has_laws)
+
+
+def refuse_tetra_too_large(
+    counts: TetraCounts, size_mm: float, *, order: int, has_laws: bool
+) -> None:
+    """Raise `InvalidCase` if a stage on tetrahedra could not be solved; say which size would fit.
+
+    Parameters
+    ----------
+    counts : TetraCounts
+        The mesh, as it is expected.
+    size_mm : float
+        Wanted edge of its cells, mm.
+    order : {1, 2}
+        Order of the cells.
+    has_laws : bool
+        Whether it faces a strength test or a step of mechanics.
+    """
+    needed = forecast_tetra_bytes(counts.n_points, order=order, has_laws=has_laws)
+    _refuse_size(needed, counts.n_cells, size_mm, has_laws)
+
+
+def _refuse_size(needed: int, n_cells: int, size_mm: float, has_laws: bool) -> None:
+    available = available_bytes()
     if available is None or needed <= available:
         return
     fitting = math.ceil(100.0 * size_mm * (needed / max(available, 1)) ** (1.0 / 3.0)) / 100.0
     what = "strength tests or mechanics" if has_laws else "a solve"
     raise InvalidCase(
-        f"= {size_mm:g}: {what} on {layout.plan.n_cells * layout.n_layers:,} cells need about "
+        f"= {size_mm:g}: {what} on {n_cells:,} cells need about "
         f"{needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free; {fitting:g} would fit",
         "mesh.size_mm",
     )

@@ -21,12 +21,12 @@ from vbsim.fracture import FRACTURE_KINDS
 from vbsim.quantities import Quantity
 from vbsim.specimen import Specimen
 from vbsim.specimen.failure import FailureResponse
-from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
+from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen, TetraFitter
 from vbsim.study import memory
 from vbsim.study.case import AnyVertebra, Case, Voxels
 from vbsim.study.failures import failed
 from vbsim.study.faults import located
-from vbsim.study.hexa import Hexa, pictured, pictured_failures
+from vbsim.study.hexa import pictured, pictured_failures
 from vbsim.study.results import NO_TEST, Row
 from vbsim.study.store import StageStore
 
@@ -145,16 +145,21 @@ def _intact(case: Case) -> Specimen:
         place = f"mesh.{'spacing' if isinstance(case.mesh, Voxels) else 'sampling'}_mm"
         memory.refuse_too_large(grid.n_cells, len(case.steps) + 1, case.mesh.spacing_mm, place)
         intact = Specimen.from_bone(vertebra, grid, case.bone)
-        return _with_mesher(case, intact) if isinstance(case.mesh, Hexa) else intact
+        return _with_mesher(case, intact)
 
 
 def _with_mesher(case: Case, intact: Specimen) -> Specimen:
-    """Return an intact stage whose mechanics runs on hexahedra, if they fit into memory."""
-    assert isinstance(case.mesh, Hexa)
-    mesher = case.mesh.mesher(case.vertebra, intact.anatomy.frame)
-    layout = mesher(case.potting).layout
-    memory.refuse_mesh_too_large(layout, case.mesh.size_mm, has_laws=case.has_laws)
-    return replace(intact, mesher=mesher)
+    """Return an intact stage whose mechanics runs on a mesh that fits, if that fits into memory."""
+    if isinstance(case.mesh, Voxels):
+        return intact
+    mesh, frame, laws = case.mesh, intact.anatomy.frame, case.has_laws
+    fitter = mesh.fitter(case.vertebra, frame, case.potting)
+    if isinstance(fitter, TetraFitter):
+        counts = fitter.expected(frame)
+        memory.refuse_tetra_too_large(counts, mesh.size_mm, order=fitter.order, has_laws=laws)
+        return intact
+    memory.refuse_mesh_too_large(fitter.layout, mesh.size_mm, has_laws=laws)
+    return replace(intact, mesher=partial(mesh.fitter, case.vertebra, frame))
 
 
 def _unread(vertebra: AnyVertebra) -> AnyVertebra:

@@ -5,7 +5,7 @@ against the mean strain resists all other motions:
 
     f(u) = offset + A u + sum over active cells of V B^T P(F),   A = r (K - V B^T C B)
 
-with K the stiffness of the element itself (that of `hex8i` bends without locking), B the mean
+with K the stiffness of the element itself (`hex8i` and `tet10` bend without locking), B the mean
 gradients, and r a factor that changes between steps, not within one (`resisting`). A uniform mean
 strain has no volumetric locking either, so plastic flow at constant volume meets no resistance.
 Elastic cells keep K. Both parts are assembled into one pattern laid out once.
@@ -38,13 +38,16 @@ Singles = NDArray[np.float32]
 
 # Modulus against motions beyond the mean strain, as a share of the elastic one (see `body`).
 _LEAST_RESISTING, _MOST_RESISTING = 0.02, 4.0
+# Cells whose mean strain and elastic remainder make a body. Tetrahedra of second order have about
+# as many free components a cell as hexahedra; those of first order have no remainder at all.
+_KINDS = ("hexahedron", "tetra", "tetra10")
 # A tangent is solved once or twice: setting up a multigrid cycle costs less than factors, from
 # fewer points on than where three motions of one matrix are solved.
 _DIRECT_POINTS = 400
 
 
 class InelasticMesh:
-    """A body of hexahedra between its platens, with laws.
+    """A body of hexahedra or tetrahedra between its platens, with laws.
 
     Parameters
     ----------
@@ -69,7 +72,7 @@ class InelasticMesh:
         self, body: MeshedSolid, constituents: Constituents, lateral: str, threads: int | None
     ) -> None:
         mesh = body.domain
-        require(mesh.kind == "hexahedron", "mesh", mesh.kind, "hexahedra for laws of yield")
+        require(mesh.kind in _KINDS, "mesh", mesh.kind, "hexahedra or tetrahedra for laws of yield")
         self.problem = MeshProblem(body, lateral, threads)
         self.constituents = constituents
         self._body, self._mesh = body, mesh
