@@ -9,10 +9,11 @@ import pytest
 from fitting import fitter, stages
 
 import vbsim as vb
-from vbsim.checks import MissingExtra
+from vbsim.checks import InvalidInput, MissingExtra
 from vbsim.mesh.hexa.body import Region
 from vbsim.mesh.mesh import outer_faces
-from vbsim.mesh.tetra import tetra_body
+from vbsim.mesh.tetra import moved_tetra_body, tetra_body
+from vbsim.mesh.tetra.body import _core
 from vbsim.mesh.tetra.layers import prisms, rim_quads
 from vbsim.mesh.tetra.nearest import Skin
 
@@ -108,8 +109,57 @@ def test_the_wall_keeps_its_thickness(bodies):
     )
 
 
+def corners_of(body, cells):
+    return np.unique(body.mesh.cells[cells, :4])
+
+
+def test_a_body_that_was_not_moved_keeps_its_mesh(bodies):
+    _, body = bodies[1]
+    still = moved_tetra_body(body, np.zeros_like(body.mesh.points), cap_mm=3.0)
+    inside = np.unique(body.mesh.cells[body.is_body])
+    np.testing.assert_allclose(still.mesh.points[inside], body.mesh.points[inside], atol=1e-12)
+    again = moved_tetra_body(still, np.zeros_like(body.mesh.points), cap_mm=3.0)
+    assert np.array_equal(again.mesh.points, still.mesh.points)
+
+
+def test_a_moved_body_lies_between_new_caps(bodies):
+    _, body = bodies[0]
+    x, y, z = body.mesh.points.T
+    bent = np.stack([0.02 * z, -0.01 * x, -0.1 * z + 1e-3 * x * y], axis=1)
+    moved = moved_tetra_body(body, bent, cap_mm=2.0)
+    inside = corners_of(body, body.is_body)
+    assert np.array_equal(moved.mesh.points[inside], (body.mesh.points + bent)[inside])
+    assert moved.mesh.volumes().min() > 0.0
+    for name, face, side in (
+        ("lower_platen", "inferior_endplate", 0),
+        ("upper_platen", "superior_endplate", 1),
+    ):
+        height = moved.mesh.points[moved.mesh.point_sets[name], 2]
+        np.testing.assert_allclose(height, moved.platens_mm[side])
+        gap = np.abs(moved.mesh.points[moved.mesh.point_sets[face], 2] - moved.platens_mm[side])
+        assert gap.min() == pytest.approx(2.0)
+    for k, ends in enumerate(body.mesh.geometry.edges):
+        middle = moved.mesh.points[body.mesh.cells[:, list(ends)]].mean(axis=1)
+        np.testing.assert_allclose(moved.mesh.points[body.mesh.cells[:, 4 + k]], middle)
+
+
+def test_a_body_turned_inside_out_is_refused(bodies):
+    _, body = bodies[0]
+    flat = np.zeros_like(body.mesh.points)
+    flat[:, 2] = -body.mesh.points[:, 2]
+    with pytest.raises(InvalidInput, match=r"tetrahedral mesh: a cell of the .* scaled Jacobian"):
+        moved_tetra_body(body, flat, cap_mm=2.0)
+
+
+def test_the_same_shape_has_the_same_cells(bodies):
+    shape, body = bodies[0]
+    again = tetra_body(shape, SIZE_MM, order=1)
+    assert np.array_equal(again.mesh.cells, body.mesh.cells[:, :4])
+
+
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytetwild", None)
+    _core.cache_clear()
     intact, _, _ = stages("L3", 2.0)
     with pytest.raises(MissingExtra, match=r"vbsim\[tet\]"):
         tetra_body(fitter(intact, SIZE_MM).mesh(intact), SIZE_MM)

@@ -9,6 +9,7 @@ import pytest
 
 from vbsim.checks import InvalidCase, MissingExtra
 from vbsim.mesh.io.vtu import read_vtu
+from vbsim.mesh.tetra.body import _core
 from vbsim.study import memory, read_case, run_case
 from vbsim.study.pipeline import build_stages, solve_stages
 
@@ -103,6 +104,7 @@ def test_cells_that_do_not_fit_are_refused_before_they_are_made(monkeypatch):
 
 def test_without_the_package_the_case_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytetwild", None)
+    _core.cache_clear()
     with pytest.raises(MissingExtra, match=r"vbsim\[tet\]"):
         build_stages(read_case(CASE))
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vbsim.checks import require
 from vbsim.mesh.mesh import SHAPES, Mesh
 
-__all__ = ["brick", "second_order"]
+__all__ = ["brick", "halfway", "second_order"]
 
 _HIGHER = {"hexahedron": "hexahedron20", "tetra": "tetra10", "wedge": "wedge15"}
 
@@ -65,3 +65,11 @@ def second_order(mesh: Mesh) -> Mesh:
         point_sets=sets,
         point_data={},
     )
+
+
+def halfway(mesh: Mesh, points: NDArray[np.float64]) -> Mesh:
+    """Return a mesh on moved points, (n_points, 3), its mid-edge nodes half-way between corners."""
+    shape = mesh.geometry
+    for k, ends in enumerate(shape.edges):
+        points[mesh.cells[:, shape.n_corners + k]] = points[mesh.cells[:, list(ends)]].mean(axis=1)
+    return mesh.with_points(points)

@@ -26,7 +26,13 @@ from vbsim.mesh.following import GridFollower
 from vbsim.mesh.hexa import BodyLayout, HexaBody, Sweep, hexa_body, moved_body
 from vbsim.mesh.hexa.body import Region
 from vbsim.mesh.mesh import Mesh
-from vbsim.mesh.tetra import TetraBody, TetraCounts, expected_counts, tetra_body
+from vbsim.mesh.tetra import (
+    TetraBody,
+    TetraCounts,
+    expected_counts,
+    moved_tetra_body,
+    tetra_body,
+)
 from vbsim.quantities import Quantity
 from vbsim.specimen.potting import Potting
 from vbsim.specimen.sampling import CellSampler
@@ -327,7 +333,7 @@ class HexaFitter:
 
 @dataclass(frozen=True, eq=False)
 class TetraFitter:
-    """Fills every stage of one vertebra with tetrahedra, anew for each shape.
+    """Fills the stages of one vertebra with tetrahedra: each drawn shape anew, mechanics once.
 
     Parameters
     ----------
@@ -361,8 +367,17 @@ class TetraFitter:
 
     def fit(self, specimen: Specimen) -> FittedSpecimen:
         """Return a stage on the mesh that fits it, potted; raises what `HexaFitter.fit` does."""
-        body = tetra_body(self.shape.mesh(specimen), self.size_mm, order=self.order)
-        return _fitted(specimen, body, ELEMENTS[self.element], self.shape.potting)
+        return _fitted(specimen, self._mesh(specimen), ELEMENTS[self.element], self.shape.potting)
+
+    def _mesh(self, specimen: Specimen) -> TetraBody:
+        """Return the mesh that fits a stage: after mechanics its own mesh, as it lies now."""
+        if specimen.mechanics is None:
+            return tetra_body(self.shape.mesh(specimen), self.size_mm, order=self.order)
+        require(specimen.ends is None, "specimen", specimen.name, "without caps before fitting")
+        before: TetraBody = specimen.mechanics.reference.body
+        displacement = specimen.mechanics.displacement_mm.T
+        cap_mm = self.shape.potting.thickness_mm
+        return moved_tetra_body(before, displacement, cap_mm=cap_mm)
 
 
 def _fitted(

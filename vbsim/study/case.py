@@ -192,11 +192,6 @@ class Case(Parameters):
                     "= 'balloon': a cavity under pressure needs [mesh] kind = 'voxels'",
                     f"{table}[{index}].kind",
                 )
-            if kind in _MECHANICS and self.mesh.kind != "hexa":
-                raise InvalidCase(
-                    f"= {inline(kind)}: large deformation needs [mesh] kind = 'voxels' or 'hexa'",
-                    f"{table}[{index}].kind",
-                )
 
     def _refuse_cement_of_voxels(self) -> None:
         """Refuse what cement does on voxels only."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -101,6 +102,12 @@ class Hexa(Parameters):
             element=self.element,
             cement_layer_mm=self.cement_layer_mm,
         )
+
+    def mesher(
+        self, vertebra: Vertebra | ImagedVertebra, intact: BodyFrame
+    ) -> Callable[[Potting], HexaFitter]:
+        """Return what gives the fitter of a vertebra between any caps."""
+        return partial(self.fitter, vertebra, intact)
 
 
 def fitted_mesh(

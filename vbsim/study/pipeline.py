@@ -157,9 +157,9 @@ def _with_mesher(case: Case, intact: Specimen) -> Specimen:
     if isinstance(fitter, TetraFitter):
         counts = fitter.expected(frame)
         memory.refuse_tetra_too_large(counts, mesh.size_mm, order=fitter.order, has_laws=laws)
-        return intact
-    memory.refuse_mesh_too_large(fitter.layout, mesh.size_mm, has_laws=laws)
-    return replace(intact, mesher=partial(mesh.fitter, case.vertebra, frame))
+    else:
+        memory.refuse_mesh_too_large(fitter.layout, mesh.size_mm, has_laws=laws)
+    return replace(intact, mesher=mesh.mesher(case.vertebra, frame))
 
 
 def _unread(vertebra: AnyVertebra) -> AnyVertebra:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from pydantic import Field
@@ -20,9 +22,11 @@ __all__ = ["Tetra"]
 class Tetra(Parameters):
     """Tetrahedra that fill the body, with wall and endplates of true thickness in layers on it.
 
-    The core is filled anew for every stage (needs the extra ``tet``); wall, endplates and caps are
-    layers on its surface. The mesher draws random numbers that cannot be fixed: a case run anew
-    has other cells, and stiffness differs by 0.2 %, with cement by 1.2 % (cells of 2.8 mm).
+    The core is filled anew for every drawn shape (needs the extra ``tet``); wall, endplates and
+    caps are layers on its surface. Mechanics keeps the cells of the intact body, as voxels and
+    hexahedra do: stages after it are the same cells where they lie then. The mesher draws random
+    numbers that cannot be fixed: a case run anew has other cells, and stiffness differs by 0.2 %,
+    with cement by 1.2 % (cells of 2.8 mm).
     """
 
     kind: Literal["tetra"] = Field("tetra", description="Tetrahedra that fill the body.")
@@ -58,3 +62,9 @@ class Tetra(Parameters):
         """Return what fills every stage of a vertebra."""
         shape = self._shape.fitter(vertebra, intact, potting)
         return TetraFitter(shape, self.size_mm, self.element)
+
+    def mesher(
+        self, vertebra: Vertebra | ImagedVertebra, intact: BodyFrame
+    ) -> Callable[[Potting], TetraFitter]:
+        """Return what gives the fitter of a vertebra between any caps."""
+        return partial(self.fitter, vertebra, intact)

@@ -7,7 +7,8 @@ each cut into three tetrahedra, and so are the caps: all cells share their corne
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,20 +17,23 @@ from numpy.typing import NDArray
 from vbsim.checks import InvalidInput, require
 from vbsim.mesh.hexa.body import BodyLayout, HexaBody, Region, cap_shares
 from vbsim.mesh.mesh import Mesh, outer_faces
-from vbsim.mesh.order import second_order
+from vbsim.mesh.order import halfway, second_order
 from vbsim.mesh.quality import scaled_jacobian
 from vbsim.mesh.surface import Surface
 from vbsim.mesh.tetra.filling import tetrahedralize
 from vbsim.mesh.tetra.layers import prisms, rim_quads
 from vbsim.mesh.tetra.nearest import Skin
 
-__all__ = ["TetraBody", "TetraCounts", "expected_counts", "tetra_body"]
+__all__ = ["Cap", "TetraBody", "TetraCounts", "expected_counts", "moved_tetra_body", "tetra_body"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-# A cell below this is refused: it is flat, or inside out.
-_LEAST_JACOBIAN = 0.005
+# A cell below this is refused: it is flat, or inside out. Cells that a body's deformation has moved
+# may be flatter: those of thin layers start near the first.
+_LEAST_JACOBIAN, _LEAST_MOVED = 0.005, 0.001
+# Cores that are kept, so that stages of one shape share their cells.
+_KEPT = 4
 # Faces of the core, as hexahedra number theirs: below, above, and the four sides.
 _BELOW, _ABOVE, _SIDE = 0, 1, 2
 # How much a face counts as farther away where it looks another way, in edges.
@@ -49,6 +53,21 @@ class TetraCounts(NamedTuple):
     n_points: int
 
 
+class Cap(NamedTuple):
+    """Corners of the cells of a cap.
+
+    Attributes
+    ----------
+    base : (n,) int array
+        Points of the endplate's outer face.
+    layers : (n_layers, n) int array
+        The points over each of them, towards the platen.
+    """
+
+    base: IntArray
+    layers: IntArray
+
+
 @dataclass(frozen=True, eq=False)
 class TetraBody:
     """The mesh of a body, in body coordinates.
@@ -62,11 +81,14 @@ class TetraBody:
         `Region` of every cell.
     platens_mm : tuple of float
         Height of the lower and upper platen where there are caps.
+    caps : tuple of Cap
+        The lower and the upper one, or none.
     """
 
     mesh: Mesh
     regions: NDArray[np.uint8]
     platens_mm: tuple[float, float] | None
+    caps: tuple[Cap, ...] = ()
     sweep: None = field(default=None, init=False)
 
     @property
@@ -126,13 +148,13 @@ def tetra_body(shape: HexaBody, size_mm: float, *, order: int = 2) -> TetraBody:
         If a cell would be flat or inside out.
     """
     skin, out = _core_skin(shape)
-    core = tetrahedralize(Surface(skin.points, skin.triangles), size_mm)
+    core = _core(skin.points.tobytes(), skin.triangles.tobytes(), size_mm)
     build = _Layers(core.points, core.cells)
     faces = _faces(core, skin, size_mm)
     if out is not None:
         faces = _with_wall(build, faces, skin, out)
     layout = shape.layout
-    ends = {}
+    ends, caps = {}, []
     for side, name, cap in (
         (_BELOW, "inferior_endplate", Region.LOWER_CAP),
         (_ABOVE, "superior_endplate", Region.UPPER_CAP),
@@ -145,9 +167,51 @@ def tetra_body(shape: HexaBody, size_mm: float, *, order: int = 2) -> TetraBody:
         if layout.n_cap:
             assert shape.platens_mm is not None
             platen = shape.platens_mm[side]
-            base = _cap(build, base, platen, layout.n_cap, cap)
-            ends[f"{'lower' if side == _BELOW else 'upper'}_platen"] = np.unique(base)
-    return _finished(build, ends, shape.platens_mm, order)
+            caps.append(_cap(build, base, platen, layout.n_cap, cap))
+            ends[f"{'lower' if side == _BELOW else 'upper'}_platen"] = caps[-1].layers[-1]
+    return _finished(build, ends, shape.platens_mm, tuple(caps), order)
+
+
+@lru_cache(maxsize=_KEPT)
+def _core(points: bytes, triangles: bytes, size_mm: float) -> Mesh:
+    """Return tetrahedra inside a surface, the same ones for the same surface."""
+    # A copy: what lies in bytes cannot be written to, and the library asks that it could.
+    places = np.frombuffer(points, np.float64).reshape(-1, 3).copy()
+    corners = np.frombuffer(triangles, np.int64).reshape(-1, 3)
+    return tetrahedralize(Surface(places, corners), size_mm)
+
+
+def moved_tetra_body(body: TetraBody, displacement_mm: FloatArray, *, cap_mm: float) -> TetraBody:
+    """Return a mesh whose body has been deformed, between new caps of the same cells.
+
+    Edges are straight again: nodes in their middle follow the corners.
+
+    Parameters
+    ----------
+    body : TetraBody
+        The mesh before, with caps.
+    displacement_mm : (n_points, 3) float
+        Displacement of its points.
+    cap_mm : float
+        Least thickness of the new caps.
+
+    Raises
+    ------
+    InvalidInput
+        If a cell is inside out or nearly so.
+    """
+    require(len(body.caps) == 2, "body", "without caps", "a mesh with caps")
+    points = body.mesh.points + displacement_mm
+    low, high = (points[cap.base, 2] for cap in body.caps)
+    platens = (float(low.min()) - cap_mm, float(high.max()) + cap_mm)
+    for cap, platen in zip(body.caps, platens, strict=True):
+        face = points[cap.base]
+        points[cap.layers] = face
+        for layer, share in zip(cap.layers, cap_shares(len(cap.layers)), strict=True):
+            points[layer, 2] += share * (platen - face[:, 2])
+    moved = replace(body, mesh=halfway(body.mesh, points), platens_mm=platens)
+    _refuse_flat(moved.mesh, moved.regions, _LEAST_MOVED)
+    return moved
 
 
 class _Layers:
@@ -230,8 +294,9 @@ def _with_wall(
     return grown
 
 
-def _cap(build: _Layers, base: IntArray, platen_mm: float, n: int, region: Region) -> IntArray:
-    face = build.points[np.unique(base), 2]
+def _cap(build: _Layers, base: IntArray, platen_mm: float, n: int, region: Region) -> Cap:
+    used, layers = np.unique(base), []
+    face = build.points[used, 2]
     for share in cap_shares(n):
         height = face + share * (platen_mm - face)
 
@@ -239,11 +304,16 @@ def _cap(build: _Layers, base: IntArray, platen_mm: float, n: int, region: Regio
             return np.column_stack([x[:, :2], height])
 
         base = build.grow(base, lift, region)
-    return base
+        layers.append(np.unique(base))
+    return Cap(used, np.array(layers))
 
 
 def _finished(
-    build: _Layers, ends: dict[str, IntArray], platens_mm: tuple[float, float] | None, order: int
+    build: _Layers,
+    ends: dict[str, IntArray],
+    platens_mm: tuple[float, float] | None,
+    caps: tuple[Cap, ...],
+    order: int,
 ) -> TetraBody:
     regions = np.concatenate(build.regions)
     named = {r.name.lower(): np.flatnonzero(regions == r) for r in Region}
@@ -254,15 +324,19 @@ def _finished(
         point_sets=ends,
         cell_sets={name: cells for name, cells in named.items() if len(cells)},
     )
+    _refuse_flat(mesh, regions, _LEAST_JACOBIAN)
+    require(order in (1, 2), "order", order, "1 or 2")
+    return TetraBody(second_order(mesh) if order == 2 else mesh, regions, platens_mm, caps)
+
+
+def _refuse_flat(mesh: Mesh, regions: NDArray[np.uint8], least: float) -> None:
     quality = scaled_jacobian(mesh)
     worst = int(quality.argmin())
-    if quality[worst] < _LEAST_JACOBIAN:
+    if quality[worst] < least:
         x, y, z = mesh.centres()[worst]
         region = Region(regions[worst]).name.lower().replace("_", " ")
         raise InvalidInput(
             f"tetrahedral mesh: a cell of the {region} at x = {x:.1f}, y = {y:.1f}, z = {z:.1f} mm "
-            f"has a scaled Jacobian of {quality[worst]:.3f}, less than {_LEAST_JACOBIAN:g}: the "
+            f"has a scaled Jacobian of {quality[worst]:.3f}, less than {least:g}: the "
             "shape is too steep for these cells; ask for smaller cells, a milder fracture or voxels"
         )
-    require(order in (1, 2), "order", order, "1 or 2")
-    return TetraBody(second_order(mesh) if order == 2 else mesh, regions, platens_mm)
