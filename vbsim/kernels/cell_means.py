@@ -10,9 +10,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from vbsim.kernels import constituents, kernel
+from vbsim.kernels import constituents, inlined, kernel
 
-__all__ = ["add_forces", "add_tangents", "evaluate", "mean_gradients", "packed_orthotropic"]
+__all__ = [
+    "add_block",
+    "add_forces",
+    "add_tangents",
+    "evaluate",
+    "gradient",
+    "mean_gradients",
+    "orthotropic_matrix",
+    "packed_orthotropic",
+]
 
 
 @kernel
@@ -103,7 +112,7 @@ def evaluate(
     refused = 0
     for at in range(part[0], part[1]):
         c, P = number[at], stress[at]
-        _gradient(u, cells[c], means[c], F)
+        gradient(u, cells[c], means[c], F)
         refused += constituents.answer(F, active, at, old, new, dt, P, A, room)
         trace[at] = constituents.trace(A)
         secant[at] = constituents.secant(F, P, rest[at])
@@ -112,8 +121,8 @@ def evaluate(
 
 
 @kernel
-def _gradient(u, cell, mean, F):
-    """Set F to the mean deformation gradient of a cell."""
+def gradient(u, cell, mean, F):
+    """Set F to the deformation gradient of a cell, row by row, from mean gradients (n, 3)."""
     F[:] = 0.0
     F[0] = F[4] = F[8] = 1.0
     for a in range(len(cell)):
@@ -170,15 +179,19 @@ def add_tangents(cells, means, volumes, number, tangent, place, rows, values):
                         block[i, k] = (
                             x * T[b, 3 * i, k] + y * T[b, 3 * i + 1, k] + z * T[b, 3 * i + 2, k]
                         )
-                target = values[max(to, -1 - to)]
-                if to >= 0:
-                    for i in range(3):
-                        for k in range(3):
-                            target[i, k] += block[i, k]
-                else:
-                    for i in range(3):
-                        for k in range(3):
-                            target[k, i] += block[i, k]
+                add_block(block, to, values)
+
+
+@inlined
+def add_block(block, to, values):
+    """Add what a cell gives to the block of a pair, transposed where `to` is negative."""
+    target = values[max(to, -1 - to)]
+    for i in range(3):
+        for k in range(3):
+            if to >= 0:
+                target[i, k] += block[i, k]
+            else:
+                target[k, i] += block[i, k]
 
 
 @kernel
@@ -196,13 +209,18 @@ def packed_orthotropic(constants, factor, out):
     """Set packed 9 x 9 matrices, (n, 45), of orthotropic stiffnesses (n, 9) times factors (n,)."""
     A = np.empty((9, 9))
     for at in range(len(constants)):
-        c = constants[at]
-        A[:] = 0.0
-        A[0, 0], A[4, 4], A[8, 8] = c[0], c[1], c[2]
-        A[0, 4] = A[4, 0] = c[3]
-        A[0, 8] = A[8, 0] = c[4]
-        A[4, 8] = A[8, 4] = c[5]
-        for k, m, own in ((5, 7, 6), (2, 6, 7), (1, 3, 8)):
-            A[k, k] = A[m, m] = A[k, m] = A[m, k] = c[own]
+        orthotropic_matrix(constants[at], A)
         A *= factor[at]
         constituents.pack(A, out[at])
+
+
+@kernel
+def orthotropic_matrix(c, A):
+    """Set the 9 x 9 matrix of an orthotropic stiffness against a gradient."""
+    A[:] = 0.0
+    A[0, 0], A[4, 4], A[8, 8] = c[0], c[1], c[2]
+    A[0, 4] = A[4, 0] = c[3]
+    A[0, 8] = A[8, 0] = c[4]
+    A[4, 8] = A[8, 4] = c[5]
+    for k, m, own in ((5, 7, 6), (2, 6, 7), (1, 3, 8)):
+        A[k, k] = A[m, m] = A[k, m] = A[m, k] = c[own]

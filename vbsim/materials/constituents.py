@@ -15,10 +15,17 @@ from vbsim.materials.field import StiffnessField
 from vbsim.materials.laws.elastic import Elastic
 from vbsim.materials.laws.law import Law
 
-__all__ = ["Constituents", "Part"]
+__all__ = ["SECOND_MOMENT", "Constituents", "Part", "through_thickness"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+# Heights through the thickness of a plate, between the faces at -1 and 1, and their shares of it:
+# with three points the means of h^2 and of |h| are those of the plate, 1/3 and 1/2. It bends
+# elastically as it should, and its ideally plastic moment is the right one.
+_HEIGHTS, _SHARES = (-2.0 / 3.0, 0.0, 2.0 / 3.0), (0.375, 0.25, 0.375)
+SECOND_MOMENT = 1.0 / 3.0
+"""Mean of the squared height of the points of a plate."""
 
 
 class Part(NamedTuple):
@@ -38,6 +45,9 @@ class Part(NamedTuple):
         Deformation gradient of the voxel in which the constituent is free of stress, row by row;
         None for a constituent that is as old as the grid. Its stress is ``det F0 P(F F0^-1)
         F0^-T``.
+    height : float
+        Where it lies in the thickness of thin cells of a mesh, from -1 to 1 between their faces
+        (see `through_thickness`); 0 sees their mean strain.
     """
 
     name: str
@@ -45,6 +55,19 @@ class Part(NamedTuple):
     law: Law
     weight: ArrayLike = 1.0
     birth: FloatArray | None = None
+    height: float = 0.0
+
+
+def through_thickness(part: Part) -> list[Part]:
+    """Return a constituent of thin cells of a mesh as three, at points through their thickness.
+
+    Its laws then see how the cells bend; elastic cells are as stiff as before.
+    """
+    weight = np.asarray(part.weight)
+    return [
+        part._replace(weight=share * weight, height=height)
+        for height, share in zip(_HEIGHTS, _SHARES, strict=True)
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +98,8 @@ class Constituents:
         Row in `births`, or -1.
     births : (m, 9) float
         Gradients F0 (see `Part`).
+    height : (n,) float
+        Place in the thickness of a thin cell (see `Part`).
     """
 
     names: tuple[str, ...]
@@ -86,6 +111,7 @@ class Constituents:
     n_state: int
     birth: IntArray
     births: FloatArray
+    height: FloatArray
 
     @classmethod
     def join(cls, parts: Sequence[Part]) -> Constituents:
@@ -113,6 +139,7 @@ class Constituents:
         order = np.argsort(cell, kind="stable")
         index = np.repeat([names.index(part.name) for part in parts], counts)
         code = np.repeat([part.law.code for part in parts], counts)
+        height = np.repeat([part.height for part in parts], counts)
         return cls(
             names,
             frozen(cell[order]),
@@ -123,6 +150,7 @@ class Constituents:
             max([1, *(part.law.n_state for part in parts)]),
             frozen(birth[order]),
             frozen(np.concatenate(births) if births else np.zeros((0, 9))),
+            frozen(height[order]),
         )
 
     @classmethod

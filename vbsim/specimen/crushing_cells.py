@@ -1,7 +1,8 @@
 """What a stage on a mesh is made of when it is deformed without limit: `crushing`, cell by cell.
 
 Wall, endplates and caps are cells of their own, each with its own strength; cells of the core take
-means of the strengths that the voxels of the sampling grid have.
+means of the strengths that the voxels of the sampling grid have. Wall and endplates are one cell
+thick and fold: their laws are asked at points through their thickness.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import numpy as np
 
 from vbsim.checks import require
 from vbsim.data import value
-from vbsim.materials.constituents import Part
+from vbsim.materials.constituents import Part, through_thickness
 from vbsim.materials.laws import crushing
 from vbsim.specimen.crushing import crushable_compartment, trabecular_strength_mpa
 from vbsim.specimen.fitted import FittedSpecimen
@@ -48,5 +49,7 @@ def crushable_cells(specimen: FittedSpecimen) -> list[Part]:
             made = crushable_compartment(name, field, every, None, 0.0)
         else:
             made = crushable_compartment(name, field, every, laws["shell"], wall)
+        if name in ("shell", "endplate"):
+            made = (point for part in made for point in through_thickness(part))
         parts += made
     return parts

@@ -9,25 +9,29 @@ with K the stiffness of the element itself (`hex8i` and `tet10` bend without loc
 gradients, and r a factor that changes between steps, not within one (`resisting`). A uniform mean
 strain has no volumetric locking either, so plastic flow at constant volume meets no resistance.
 Elastic cells keep K. Both parts are assembled into one pattern laid out once.
+
+Thin cells, whose constituents have heights, ask their laws at points through the thickness
+(`cell_plates`): B and C then hold their bending, too, which A loses. What is left of K resists: the
+mean and the first moment of a strain never hold more energy than the strain itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.checks import require
-from vbsim.fem.assembled import BlockMatrix, Rows, reference_tables
+from vbsim.fem.assembled import BlockMatrix, reference_tables
 from vbsim.fem.equilibrium.averaging import ScatteredAveraging
-from vbsim.fem.equilibrium.gathered import gathered
+from vbsim.fem.equilibrium.cells import FlatCells, Means, Memory, SomeCells, ThinCells
 from vbsim.fem.equilibrium.state import BodyState
 from vbsim.fem.kept import KeptCells
 from vbsim.fem.meshed import MeshedSolid, MeshProblem, preconditioner_of
-from vbsim.kernels import assembly, cell_means
-from vbsim.kernels.constituents import N_PACKED
+from vbsim.kernels import assembly
 from vbsim.kernels.constitutive import slots
 from vbsim.materials.constituents import Constituents
 
@@ -79,29 +83,40 @@ class InelasticMesh:
         self.free = self.problem.free
         self._elastic = self.problem.constants
         made = constituents
-        self.active_cells = np.unique(made.cell[made.is_inelastic])
-        self.entries, self.active = gathered(made, self.active_cells, np.zeros(mesh.n_cells))
         tables = reference_tables(body.element)
         slopes = np.ascontiguousarray(tables.slopes[:, :, : mesh.cells.shape[1]])
-        self._means = np.empty((*mesh.cells.shape, 3))
-        self.volumes_mm3 = np.empty(mesh.n_cells)
-        cell_means.mean_gradients(
-            mesh.cells, mesh.points, slopes, tables.weights, self._means, self.volumes_mm3
-        )
+        self._means = Means(mesh, slopes, tables.weights)
+        self.volumes_mm3 = self._means.volumes_mm3
+        self._groups = self._grouped(threads)
+        self.active_cells = np.concatenate([group.cells for group in self._groups])
+        self.entries = np.concatenate([group.entries for group in self._groups])
+        starts = np.cumsum([0, *(len(group.entries) for group in self._groups)])
+        begins = [at + group.begins for at, group in zip(starts, self._groups, strict=False)]
+        self._begins = np.concatenate(begins)
         n = len(self.active_cells)
-        self._shares = Rows(n, threads)
         self.rows = np.zeros((len(self.entries), max(made.n_state, slots.OWN)))
         self.new = self.rows.copy()
         self._before = self.rows[:, slots.INELASTIC].copy()
-        self._rest = np.ascontiguousarray(self._elastic[self.active_cells])
-        self._rest_trace = self._rest[:, [0, 1, 2, 6, 7, 8]].sum(axis=1)
-        self._stress = np.zeros((n, 9))
-        self._packed = np.zeros((n, N_PACKED))
+        rest = self._elastic[self.active_cells]
+        self._rest_trace = rest[:, [0, 1, 2, 6, 7, 8]].sum(axis=1)
         self.trace, self.secant = np.zeros(n, np.float32), np.ones(n, np.float32)
         self.offset = np.zeros_like(mesh.points)
         self.resisting = np.ones(n, np.float32)
         self._is_linear = True  # until something else than `following_fields` is asked
         self._is_whole = False
+
+    def _grouped(self, threads: int | None) -> list[SomeCells]:
+        """Return the active cells by how their laws are asked."""
+        made = self.constituents
+        active = np.unique(made.cell[made.is_inelastic])
+        is_thin = np.isin(active, np.unique(made.cell[made.height != 0.0]))
+        flat, thin = active[~is_thin], active[is_thin]
+        given = (self._means, made)
+        groups: list[SomeCells] = [FlatCells(*given, flat, self._elastic[flat], threads)]
+        if len(thin):
+            element = self._body.element
+            groups.append(ThinCells(*given, thin, self._elastic[thin], threads, element))
+        return groups
 
     def _begin(self) -> None:
         """Give the memory of the linear stiffness to A, on first need."""
@@ -124,20 +139,23 @@ class InelasticMesh:
         self._begin()
         self._base.product(u, out)
         out += self.offset
-        cells, refused = self._mesh.cells, []
-
-        def some(part: NDArray[np.int64]) -> None:
-            places = (u, cells, self._means, self.active_cells, part, self.active)
-            states = (self.rows, self.new, dt, self._rest)
-            found = (self._stress, self._packed, self.trace, self.secant)
-            refused.append(cell_means.evaluate(*places, *states, *found))
-
-        self._shares.run(some)
-        cell_means.add_forces(
-            cells, self._means, self.volumes_mm3, self.active_cells, self._stress, out
-        )
+        refused = 0
+        for group, memory in zip(self._groups, self._memories(), strict=True):
+            refused += group.evaluate(u, dt, memory)
+            group.add_forces(out)
         self._is_whole = False
-        return int(sum(refused))
+        return refused
+
+    def _memories(self) -> list[Memory]:
+        """Return the parts of states and results that belong to each group of cells."""
+        memories, entry, cell = [], 0, 0
+        for group in self._groups:
+            own = slice(entry, entry + len(group.entries))
+            cells = slice(cell, cell + len(group.cells))
+            states = self.rows[own], self.new[own]
+            memories.append(Memory(*states, self.trace[cells], self.secant[cells]))
+            entry, cell = own.stop, cells.stop
+        return memories
 
     def product(self, p: FloatArray, out: FloatArray) -> None:
         """Set ``out = K p`` at every point, with the tangent of the last evaluation."""
@@ -153,26 +171,26 @@ class InelasticMesh:
         self._begin()
         if not self._is_whole:
             np.copyto(self._whole.values, self._base.values)
-            self._add(self._packed, self._whole)
+            self._add_tangents(self._whole)
             self._is_whole = True
         return self._whole
 
-    def _add(self, packed: FloatArray, matrix: BlockMatrix) -> None:
-        """Add tangents of the active cells against their mean gradients to a matrix."""
+    def _add_tangents(self, matrix: BlockMatrix) -> None:
+        """Add the tangents of the last evaluation to a matrix."""
         pattern, values = matrix.pattern, matrix.values
-        fixed = (self._mesh.cells, self._means, self.volumes_mm3, self.active_cells, packed)
-        matrix.rows.run(lambda part: cell_means.add_tangents(*fixed, pattern.place, part, values))
+        for group in self._groups:
+            fixed = (group.tangent, pattern.place, values)
+            matrix.rows.run(partial(group.add_tangents, *fixed))
         sides = (pattern.start, pattern.column, pattern.mirror)
         matrix.rows.run(lambda part: assembly.reflect(*sides, part, values))
 
     def _keep(self, matrix: BlockMatrix) -> KeptCells:
         """Return ``K - V B^T C B`` of the active cells and K of the others, to be summed again."""
-        fitted = (self._mesh, self._body.element, self._elastic)
-        kept = KeptCells(*fitted, matrix.pattern, matrix.rows)
-        packed = np.empty_like(self._packed)
-        cell_means.packed_orthotropic(self._rest, np.full(len(packed), -1.0), packed)
-        fixed = (self._mesh.cells, self._means, self.volumes_mm3, self.active_cells, packed)
-        matrix.rows.run(lambda part: cell_means.add_tangents(*fixed, kept.place, part, kept.values))
+        own = (self._mesh, self._body.element, self._elastic)
+        kept = KeptCells(*own, matrix.pattern, matrix.rows)
+        for group in self._groups:
+            fixed = (group.taken_off(), kept.place, kept.values)
+            matrix.rows.run(partial(group.add_tangents, *fixed))
         return kept
 
     # Other motions and preconditioner ------------------------------------------------------------
@@ -188,7 +206,7 @@ class InelasticMesh:
     def softened(self) -> Singles:
         """Factor on the modulus by the secant of the cells that yield; the others keep theirs."""
         grew = self.rows[:, slots.INELASTIC] > self._before
-        cells = np.maximum.reduceat(grew, self.active.entry[:-1]) if len(grew) else grew
+        cells = np.maximum.reduceat(grew, self._begins) if len(grew) else grew
         secant = np.clip(self.secant, _LEAST_RESISTING, 1.0)
         return np.where(cells, secant, self.resisting).astype(np.float32)
 
@@ -261,7 +279,8 @@ class InelasticMesh:
 
     def dissipated_n_mm(self) -> float:
         """Return the energy that the laws have dissipated, N mm."""
-        volume = self.active.weight * self.volumes_mm3[self.constituents.cell[self.entries]]
+        weight = self.constituents.weight[self.entries]
+        volume = weight * self.volumes_mm3[self.constituents.cell[self.entries]]
         return float(volume @ self.rows[:, slots.DISSIPATED])
 
     def n_yielding(self) -> int:
