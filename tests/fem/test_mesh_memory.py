@@ -22,6 +22,7 @@ from vbsim.specimen.crushing_cells import crushable_cells
 from vbsim.specimen.loading import settings
 from vbsim.specimen.yielding_cells import yielding_cells
 from vbsim.study.hexa import Hexa
+from vbsim.study.memory import solver_bytes
 
 # What is not counted (Python's own objects, grids whose lines do not halve) is a tenth and more of
 # so small a mesh; the forecast has a fixed part for factors that these meshes do not need.
@@ -73,7 +74,11 @@ def test_memory_of_mechanics_and_strength_is_what_was_forecast(body, laws):
 
     crush()
     used = peak(crush)
-    assert forecast(body, n_entries=len(made.cell)) - FIXED == pytest.approx(used, rel=TOLERANCE)
+    given = {"n_entries": len(made.cell), "n_thin": len(np.unique(made.cell[made.height != 0.0]))}
+    wanted = forecast(body, **given)
+    assert wanted - FIXED == pytest.approx(used, rel=TOLERANCE)
+    # what a case counts before any work is what the body then holds
+    assert solver_bytes(body.body.layout, has_laws=True) == pytest.approx(wanted, rel=0.01)
 
 
 def test_memory_on_tetrahedra_is_what_was_forecast():

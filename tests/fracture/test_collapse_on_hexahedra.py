@@ -63,7 +63,7 @@ def stiffness(body):
 def test_the_loss_asked_for_is_met_in_equilibrium_and_mineral_stays(intact, collapsed):
     report, steps = told(collapsed), collapsed.mechanics.history
     assert report["collapse_loss_loaded"] == pytest.approx(LOSS, abs=0.1)
-    # A pin of this mesh: the thin wall springs back the more, the finer the cells.
+    # A pin of this mesh: the wall folds and draws the crushed bone open again.
     assert report["collapse_recovered"] == pytest.approx(24.8, abs=3.0)
     assert max(step.residual for step in steps) < 1e-3
     spent = np.array([step.dissipated_n_mm for step in steps])

@@ -31,12 +31,13 @@ __all__ = ["N_PACKED", "Plates", "add_forces", "add_tangents", "evaluate", "pack
 N_PACKED = 171
 """Numbers of a symmetric 18 x 18 tangent, row by row from the diagonal."""
 
-_CLOSE = 1e-10  # traction out of balance, of the stress
-_GOOD_ENOUGH = 1e-6  # the same where round-off allows no better
+# Traction out of balance that is wanted, and taken where round-off allows no better: of the stress,
+# and as a strain, for cells without stress.
+_WANTED, _TAKEN = (1e-10, 1e-13), (1e-6, 1e-10)
 _LIMIT, _SEARCHES = 30, 12
 _SLOPE = 0.5  # left of the slope along a step, at most
 # Added to what resists a, as a share of its elastic value: ideal flow across resists nothing.
-_HELD = 1e-6
+_HELD = 1e-9
 
 
 class Plates(NamedTuple):
@@ -158,8 +159,8 @@ def evaluate(
         room.G[0] -= 1.0
         room.G[4] -= 1.0
         room.G[8] -= 1.0
-        held = _HELD * (rest[at, 0] + rest[at, 1] + rest[at, 2])
-        flag = _balanced(plates, at, active, old, new, dt, held, relief[at], room, laws)
+        stiff = rest[at, 0] + rest[at, 1] + rest[at, 2]
+        flag = _balanced(plates, at, active, old, new, dt, stiff, relief[at], room, laws)
         if flag != 0:
             relief[at, :] = 0.0
             refused += 1
@@ -172,7 +173,7 @@ def evaluate(
 
 
 @kernel
-def _balanced(plates, at, active, old, new, dt, held, relief, room, laws):
+def _balanced(plates, at, active, old, new, dt, stiff, relief, room, laws):
     """Find the a of a thin cell by Newton's method; return 0 if it was found.
 
     Its steps jump to and fro across a kink of the curve unless their share is bracketed by the sign
@@ -187,10 +188,10 @@ def _balanced(plates, at, active, old, new, dt, held, relief, room, laws):
         if flag != 0:
             return flag
     for _ in range(_LIMIT):
-        if norm <= _CLOSE * size:
-            return 0
         for k in range(3):
-            S[k, k] += held
+            S[k, k] += _HELD * stiff
+        if norm <= max(_WANTED[0] * size, _WANTED[1] * stiff):
+            return 0
         x, y, z = _solved(S, R)
         slope = R[0] * x + R[1] * y + R[2] * z
         low, high, at_low, at_high = 0.0, np.inf, slope, 0.0
@@ -216,7 +217,7 @@ def _balanced(plates, at, active, old, new, dt, held, relief, room, laws):
             return flag
         for k in range(3):
             relief[k] = tried[k]
-    return 0 if norm <= _GOOD_ENOUGH * size else 1
+    return 0 if norm <= max(_TAKEN[0] * size, _TAKEN[1] * stiff) else 1
 
 
 @kernel

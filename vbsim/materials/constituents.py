@@ -15,7 +15,7 @@ from vbsim.materials.field import StiffnessField
 from vbsim.materials.laws.elastic import Elastic
 from vbsim.materials.laws.law import Law
 
-__all__ = ["SECOND_MOMENT", "Constituents", "Part", "through_thickness"]
+__all__ = ["POINTS_THROUGH", "SECOND_MOMENT", "Constituents", "Part", "through_thickness"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -26,6 +26,8 @@ IntArray = NDArray[np.int64]
 _HEIGHTS, _SHARES = (-2.0 / 3.0, 0.0, 2.0 / 3.0), (0.375, 0.25, 0.375)
 SECOND_MOMENT = 1.0 / 3.0
 """Mean of the squared height of the points of a plate."""
+POINTS_THROUGH = len(_HEIGHTS)
+"""Points through the thickness of a plate."""
 
 
 class Part(NamedTuple):

@@ -11,11 +11,11 @@ import numpy as np
 
 from vbsim.checks import require
 from vbsim.data import value
-from vbsim.materials.constituents import Part, through_thickness
+from vbsim.materials.constituents import Part
 from vbsim.materials.laws import crushing
 from vbsim.specimen.crushing import crushable_compartment, trabecular_strength_mpa
 from vbsim.specimen.fitted import FittedSpecimen
-from vbsim.specimen.yielding_cells import CoreMeans
+from vbsim.specimen.yielding_cells import CoreMeans, across_layers
 
 __all__ = ["crushable_cells"]
 
@@ -49,7 +49,5 @@ def crushable_cells(specimen: FittedSpecimen) -> list[Part]:
             made = crushable_compartment(name, field, every, None, 0.0)
         else:
             made = crushable_compartment(name, field, every, laws["shell"], wall)
-        if name in ("shell", "endplate"):
-            made = (point for part in made for point in through_thickness(part))
-        parts += made
+        parts += across_layers(specimen, made)
     return parts

@@ -2,16 +2,19 @@
 
 Wall, endplates and caps are cells of their own and yield each at its own strength: the mesh has no
 voxel that would hold two layers, one over the other. Cells of the core take means of the strengths
-that the voxels of the sampling grid have.
+that the voxels of the sampling grid have. Hexahedra of wall and endplates lie one in a thickness
+and bend: their laws are asked at points across it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.data import value
-from vbsim.materials.constituents import Constituents, Part
+from vbsim.materials.constituents import Constituents, Part, through_thickness
 from vbsim.specimen.fitted import FittedSpecimen
 from vbsim.specimen.sampling import CellSampler
 from vbsim.specimen.yielding import (
@@ -22,7 +25,7 @@ from vbsim.specimen.yielding import (
     yield_of,
 )
 
-__all__ = ["CoreMeans", "yielding_cells"]
+__all__ = ["CoreMeans", "across_layers", "yielding_cells"]
 
 FloatArray = NDArray[np.float64]
 
@@ -47,10 +50,20 @@ def yielding_cells(specimen: FittedSpecimen) -> Constituents:
             volume, strength = sampled.volume(name), sampled.strength(name)
             if name == "cement" and shrinkage is not None:
                 shrunk = sampled.mean(shrinkage, source.cement_fraction > _LEAST)
-        parts += compartment(
+        made = compartment(
             name, field, volume, strength, every > 0.0, yield_of(source, name), shrunk
         )
+        parts += across_layers(specimen, made)
     return Constituents.join(parts)
+
+
+def across_layers(specimen: FittedSpecimen, parts: Iterable[Part]) -> list[Part]:
+    """Return constituents of cells with those of wall and endplates at points across them."""
+    made: list[Part] = []
+    for part in parts:
+        is_layer = part.name in ("shell", "endplate") and specimen.domain.kind == "hexahedron"
+        made += through_thickness(part) if is_layer else [part]
+    return made
 
 
 class CoreMeans:

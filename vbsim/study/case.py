@@ -213,6 +213,11 @@ class Case(Parameters):
         by_step = any(step.kind in _MECHANICS for step in self.steps)
         return by_step or any(test.kind == "strength" for test in self.tests)
 
+    @property
+    def has_cement(self) -> bool:
+        """Whether a step fills the body."""
+        return any(step.kind in ("cement", "injection") for step in self.steps)
+
     @cached_property
     def digest(self) -> str:
         """sha256 of the resolved case, its input files and the program."""

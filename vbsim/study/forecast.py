@@ -98,7 +98,7 @@ def forecast(case: Case) -> Forecast:
     with physics_warnings() as warned:
         stages = build_stages(case)
         told = tuple(_told(case, stages, index) for index in range(len(stages)))
-    sizes = [_size(stage.specimen, has_laws=case.has_laws) for stage in stages]
+    sizes = [_size(stage.specimen, case) for stage in stages]
     domain = stages[0].bare.domain
     return Forecast(
         name=case.name,
@@ -126,12 +126,14 @@ def _told(case: Case, stages: Sequence[Stage], index: int) -> StageForecast:
     return StageForecast(stage.name, history, {q.name: (q.value, q.unit) for q in found}, largest)
 
 
-def _size(potted: AnySpecimen, *, has_laws: bool) -> tuple[int, int, int]:
+def _size(potted: AnySpecimen, case: Case) -> tuple[int, int, int]:
     """Return cells with material, degrees of freedom, bytes that the solver needs."""
+    has_laws, has_cement = case.has_laws, case.has_cement
     if isinstance(potted, FittedSpecimen):
         mesh = potted.domain
         if isinstance(potted.body, HexaBody):
-            needed = solver_bytes(potted.body.layout, has_laws=has_laws)
+            layout = potted.body.layout
+            needed = solver_bytes(layout, has_laws=has_laws, has_cement=has_cement)
         else:
             order = 2 if potted.element.shape.edges else 1
             needed = forecast_tetra_bytes(mesh.n_points, order=order, has_laws=has_laws)

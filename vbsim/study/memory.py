@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
+
 from vbsim.checks import InvalidCase
 from vbsim.fem import forecast_mesh_bytes, forecast_tetra_bytes
 from vbsim.fem.swept_multigrid import COARSEST_POINTS
+from vbsim.materials.constituents import POINTS_THROUGH
 from vbsim.mesh.hexa import BodyLayout, coarsest_points
+from vbsim.mesh.hexa.body import Region
 from vbsim.mesh.tetra import TetraCounts
 
 __all__ = [
@@ -72,7 +76,7 @@ def refuse_too_large(
     )
 
 
-def solver_bytes(layout: BodyLayout, *, has_laws: bool) -> int:
+def solver_bytes(layout: BodyLayout, *, has_laws: bool, has_cement: bool = False) -> int:
     """Return the memory that solving a stage on hexahedra needs beside the stage itself, bytes.
 
     Parameters
@@ -81,25 +85,32 @@ def solver_bytes(layout: BodyLayout, *, has_laws: bool) -> int:
         The mesh.
     has_laws : bool
         Whether it faces a strength test or a step of mechanics.
+    has_cement : bool
+        Whether cells of the core may hold cement, which has a law of its own.
 
     Notes
     -----
-    One law a cell is counted: cells that cement fills after a collapse hold two. Layers that
-    `cement_layer_mm` adds are not known before any work.
+    Layers that `cement_layer_mm` adds are not known before any work.
     """
-    plan, n_layers = layout.plan, layout.n_layers
+    plan, n_layers, regions = layout.plan, layout.n_layers, layout.regions()
     n_cells = plan.n_cells * n_layers
+    n_thin = int(np.isin(regions, (Region.SHELL, Region.ENDPLATE)).sum())
+    n_filled = int((regions == Region.CORE).sum()) if has_cement else 0
+    n_entries = n_cells + (POINTS_THROUGH - 1) * n_thin + n_filled
     return forecast_mesh_bytes(
         plan.n_points * (n_layers + 1),
         n_cells,
         coarsest_points=coarsest_points(plan, n_layers, COARSEST_POINTS),
-        n_entries=n_cells if has_laws else None,
+        n_entries=n_entries if has_laws else None,
+        n_thin=n_thin,
     )
 
 
-def refuse_mesh_too_large(layout: BodyLayout, size_mm: float, *, has_laws: bool) -> None:
+def refuse_mesh_too_large(
+    layout: BodyLayout, size_mm: float, *, has_laws: bool, has_cement: bool = False
+) -> None:
     """Raise `InvalidCase` if a stage on hexahedra could not be solved; say which size would fit."""
-    needed = solver_bytes(layout, has_laws=has_laws)
+    needed = solver_bytes(layout, has_laws=has_laws, has_cement=has_cement)
     _refuse_size(needed, layout.plan.n_cells * layout.n_layers, size_mm, has_laws)
 
 

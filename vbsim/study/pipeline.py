@@ -158,7 +158,8 @@ def _with_mesher(case: Case, intact: Specimen) -> Specimen:
         counts = fitter.expected(frame)
         memory.refuse_tetra_too_large(counts, mesh.size_mm, order=fitter.order, has_laws=laws)
     else:
-        memory.refuse_mesh_too_large(fitter.layout, mesh.size_mm, has_laws=laws)
+        size, filled = mesh.size_mm, case.has_cement
+        memory.refuse_mesh_too_large(fitter.layout, size, has_laws=laws, has_cement=filled)
     return replace(intact, mesher=mesh.mesher(case.vertebra, frame))
 
 

@@ -114,6 +114,8 @@ class InelasticMesh:
         given = (self._means, made)
         groups: list[SomeCells] = [FlatCells(*given, flat, self._elastic[flat], threads)]
         if len(thin):
+            kind = self._mesh.kind
+            require(kind == "hexahedron", "mesh", kind, "hexahedra for laws across a thickness")
             element = self._body.element
             groups.append(ThinCells(*given, thin, self._elastic[thin], threads, element))
         return groups
