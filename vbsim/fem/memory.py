@@ -106,7 +106,7 @@ def forecast_mesh_bytes(
 
 
 # Measured on bodies of 3500 to 25 000 points: bytes a point of a linear solve, and with laws.
-_TETRA = {1: (17_000, 24_000), 2: (8_700, 14_800)}
+_TETRA = {1: (17_000, 24_000), 2: (8_700, 15_800)}
 
 
 def forecast_tetra_bytes(n_points: int, *, order: int, has_laws: bool) -> int:

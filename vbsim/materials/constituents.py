@@ -15,7 +15,14 @@ from vbsim.materials.field import StiffnessField
 from vbsim.materials.laws.elastic import Elastic
 from vbsim.materials.laws.law import Law
 
-__all__ = ["POINTS_THROUGH", "SECOND_MOMENT", "Constituents", "Part", "through_thickness"]
+__all__ = [
+    "POINTS_THROUGH",
+    "SECOND_MOMENT",
+    "Constituents",
+    "Part",
+    "at_points",
+    "through_thickness",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -49,7 +56,8 @@ class Part(NamedTuple):
         F0^-T``.
     height : float
         Where it lies in the thickness of thin cells of a mesh, from -1 to 1 between their faces
-        (see `through_thickness`); 0 sees their mean strain.
+        (see `through_thickness`); in tetrahedra the number of an integration point, from 1 (see
+        `at_points`); 0 sees their mean strain.
     """
 
     name: str
@@ -70,6 +78,15 @@ def through_thickness(part: Part) -> list[Part]:
         part._replace(weight=share * weight, height=height)
         for height, share in zip(_HEIGHTS, _SHARES, strict=True)
     ]
+
+
+def at_points(part: Part, n: int) -> list[Part]:
+    """Return a constituent of cells of a mesh as n, at the integration points of their element.
+
+    Points weigh alike, as the four of a tetrahedron of second order with straight edges do.
+    """
+    weight = np.asarray(part.weight) / n
+    return [part._replace(weight=weight, height=k + 1.0) for k in range(n)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,8 +2,8 @@
 
 Wall, endplates and caps are cells of their own and yield each at its own strength: the mesh has no
 voxel that would hold two layers, one over the other. Cells of the core take means of the strengths
-that the voxels of the sampling grid have. Hexahedra of wall and endplates lie one in a thickness
-and bend: their laws are asked at points across it.
+that the voxels of the sampling grid have. Cells of wall and endplates lie one in a thickness and
+bend: their laws are asked at points across it, or at all points of second-order tetrahedra.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.data import value
-from vbsim.materials.constituents import Constituents, Part, through_thickness
+from vbsim.materials.constituents import Constituents, Part, at_points, through_thickness
 from vbsim.specimen.fitted import FittedSpecimen
 from vbsim.specimen.sampling import CellSampler
 from vbsim.specimen.yielding import (
@@ -61,8 +61,12 @@ def across_layers(specimen: FittedSpecimen, parts: Iterable[Part]) -> list[Part]
     """Return constituents of cells with those of wall and endplates at points across them."""
     made: list[Part] = []
     for part in parts:
-        is_layer = part.name in ("shell", "endplate") and specimen.domain.kind == "hexahedron"
-        made += through_thickness(part) if is_layer else [part]
+        if part.name not in ("shell", "endplate") or specimen.domain.kind == "tetra":
+            made.append(part)
+        elif specimen.domain.kind == "hexahedron":
+            made += through_thickness(part)
+        else:
+            made += at_points(part, len(specimen.element.rule.weights))
     return made
 
 

@@ -1,6 +1,6 @@
-"""Active cells of a mesh, by how their laws are asked: of the mean strain, or through a thickness.
+"""Active cells of a mesh, by how their laws are asked: of means, through a thickness, at points.
 
-Both kinds answer the same calls; `mesh_body` puts them together.
+All kinds answer the same calls; `mesh_body` puts them together.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vbsim.materials.constituents import SECOND_MOMENT, Constituents
 from vbsim.mesh.elements import Element
 from vbsim.mesh.mesh import Mesh, cell_gradients
 
-__all__ = ["FlatCells", "Means", "Memory", "SomeCells", "ThinCells", "first_moments"]
+__all__ = ["FlatCells", "Means", "Memory", "PointCells", "SomeCells", "ThinCells", "first_moments"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -244,6 +244,87 @@ class ThinCells:
         """Return the tangents at rest, negative."""
         packed = np.empty_like(self.tangent)
         cell_plates.packed_rest(self._rest, self._plates.normal, SECOND_MOMENT, -1.0, packed)
+        return packed
+
+
+class PointCells:
+    """Cells whose laws are asked at every integration point of their element.
+
+    What the points do not see is nothing: all of the element's stiffness is theirs.
+
+    Parameters
+    ----------
+    means, made, cells, rest, threads, element
+        As for `ThinCells`.
+
+    Raises
+    ------
+    InvalidInput
+        If a constituent of them does not come by `at_points`.
+    """
+
+    def __init__(
+        self,
+        means: Means,
+        made: Constituents,
+        cells: IntArray,
+        rest: FloatArray,
+        threads: int | None,
+        element: Element,
+    ) -> None:
+        self.cells = cells
+        self.entries, self._active, first, _ = sites(made, cells)
+        self.begins = self._active.entry[first[:-1]]
+        n = len(element.rule.weights)
+        wanted = "all constituents of a cell at every integration point"
+        counts = np.diff(first)
+        require(bool((counts == n).all()), "height", f"{counts.min()} points", wanted)
+        gradients, volumes = cell_gradients(means.mesh.points, means.cells[cells], element)
+        nodes = means.cells.shape[1]
+        self._owner = np.repeat(cells, n)
+        # A weight is the share of a point in its cell: the volume that goes with it is the cell's.
+        self._fixed = (
+            np.ascontiguousarray(means.cells[self._owner]),
+            np.ascontiguousarray(gradients.reshape(-1, nodes, 3)),
+            n * volumes.ravel(),
+            np.arange(len(self._owner)),
+        )
+        self._rest = np.repeat(rest / n, n, axis=0)
+        sites_of_all = len(self._owner)
+        self._stress, self.tangent = np.zeros((sites_of_all, 9)), np.zeros((sites_of_all, N_PACKED))
+        self._trace, self._secant = np.zeros((2, sites_of_all), np.float32)
+        self._shares = Rows(sites_of_all, threads)
+
+    def evaluate(self, u: FloatArray, dt: float, memory: Memory) -> int:
+        """Ask the laws; return how many points refused."""
+        refused: list[int] = []
+        at, gradients, _, number = self._fixed
+
+        def some(part: IntArray) -> None:
+            states = (memory.old, memory.new, dt, self._rest)
+            found = (self._stress, self.tangent, self._trace, self._secant)
+            places = (u, at, gradients, number, part, self._active)
+            refused.append(cell_means.evaluate(*places, *states, *found))
+
+        self._shares.run(some)
+        memory.trace[...] = self._trace.reshape(len(self.cells), -1).sum(axis=1)
+        memory.secant[...] = self._secant.reshape(len(self.cells), -1).mean(axis=1)
+        return int(sum(refused))
+
+    def add_forces(self, out: FloatArray) -> None:
+        """Add the forces of the last evaluation, (n_points, 3)."""
+        cell_means.add_forces(*self._fixed, self._stress, out)
+
+    def add_tangents(
+        self, tangent: FloatArray, place: Any, values: FloatArray, part: IntArray
+    ) -> None:
+        """Add tangents to the blocks of some rows of a matrix."""
+        cell_means.add_tangents(*self._fixed, tangent, place[self._owner], part, values)
+
+    def taken_off(self) -> FloatArray:
+        """Return the tangents at rest, negative."""
+        packed = np.empty_like(self.tangent)
+        cell_means.packed_orthotropic(self._rest, np.full(len(packed), -1.0), packed)
         return packed
 
 

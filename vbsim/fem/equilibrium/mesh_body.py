@@ -12,7 +12,8 @@ Elastic cells keep K. Both parts are assembled into one pattern laid out once.
 
 Thin cells, whose constituents have heights, ask their laws at points through the thickness
 (`cell_plates`): B and C then hold their bending, too, which A loses. What is left of K resists: the
-mean and the first moment of a strain never hold more energy than the strain itself.
+mean and the first moment of a strain never hold more energy than the strain itself. In tetrahedra
+they ask them at every integration point, and nothing of K is left.
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ from numpy.typing import NDArray
 from vbsim.checks import require
 from vbsim.fem.assembled import BlockMatrix, reference_tables
 from vbsim.fem.equilibrium.averaging import ScatteredAveraging
-from vbsim.fem.equilibrium.cells import FlatCells, Means, Memory, SomeCells, ThinCells
+from vbsim.fem.equilibrium.cells import (
+    FlatCells,
+    Means,
+    Memory,
+    PointCells,
+    SomeCells,
+    ThinCells,
+)
 from vbsim.fem.equilibrium.state import BodyState
 from vbsim.fem.kept import KeptCells
 from vbsim.fem.meshed import MeshedSolid, MeshProblem, preconditioner_of
@@ -114,10 +122,9 @@ class InelasticMesh:
         given = (self._means, made)
         groups: list[SomeCells] = [FlatCells(*given, flat, self._elastic[flat], threads)]
         if len(thin):
-            kind = self._mesh.kind
-            require(kind == "hexahedron", "mesh", kind, "hexahedra for laws across a thickness")
-            element = self._body.element
-            groups.append(ThinCells(*given, thin, self._elastic[thin], threads, element))
+            own = (*given, thin, self._elastic[thin], threads, self._body.element)
+            is_hexahedra = self._mesh.kind == "hexahedron"
+            groups.append(ThinCells(*own) if is_hexahedra else PointCells(*own))
         return groups
 
     def _begin(self) -> None:
