@@ -10,17 +10,19 @@ from scipy.interpolate import LinearNDInterpolator
 
 from vbsim.anatomy import Vertebra
 from vbsim.augmentation import Balloon, CementFill, Curing, Injection
-from vbsim.checks import InvalidInput
 from vbsim.fem import Compression, solve
+from vbsim.fem.equilibrium import FREE, Leg, Status, load
 from vbsim.fracture import Collapse, Traction
 from vbsim.materials import Bone
 from vbsim.mesh.hexa import moved_body
 from vbsim.specimen import Potting, Specimen
 from vbsim.specimen.deformed import inverted_corners
+from vbsim.specimen.loading import settings
 from vbsim.study.hexa import Hexa
 
 LOSS = 12.0
 MESH = Hexa(size_mm=4.0, sampling_mm=2.0)
+BALLOON = Balloon(volume_ml=2.5, preload_n=50.0)
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,11 @@ def collapsed(intact):
 @pytest.fixture(scope="module")
 def augmented(collapsed):
     return CementFill(volume_ml=4.0).apply(collapsed)
+
+
+@pytest.fixture(scope="module")
+def expanded(collapsed):
+    return BALLOON.apply(collapsed)
 
 
 @pytest.fixture(scope="module")
@@ -143,19 +150,86 @@ def test_cement_is_born_without_stress_and_stiffens(collapsed, augmented):
     assert stiffness(fitted(augmented)) > 1.2 * stiffness(fitted(collapsed))
 
 
+def test_a_surface_that_debonds_yields_more_to_traction(collapsed, augmented):
+    """Pulled, cement with a surface that separates moves more than bonded cement."""
+    loose = CementFill(volume_ml=4.0, debonds=True).apply(collapsed)
+    whole, skin = (
+        {part.name: part for part in stage.mechanics.parts} for stage in (augmented, loose)
+    )
+    assert "interface" not in whole
+    found = np.sort(np.concatenate([skin[name].cells for name in ("cement", "interface")]))
+    assert np.array_equal(found, whole["cement"].cells)
+    # its normals point away from the middle of the cement
+    mesh, at = loose.mechanics.reference.domain, skin["interface"].cells
+    away = mesh.centres()[at] - mesh.centres()[found].mean(axis=0)
+    outwards = np.einsum("ci,ci->c", away, skin["interface"].law.normal)
+    assert np.mean(outwards > 0.0) > 0.85
+    moved = []
+    for stage in (augmented, loose):
+        solver = stage.mechanics.equilibrium(settings())
+        before = float(solver.motion[0])
+        assert solver.run(Leg("pull", load(-250.0), FREE, FREE, first=0.5)) is Status.DONE
+        moved.append(before - float(solver.motion[0]))
+    assert moved[1] > 1.5 * moved[0] > 0.0
+
+
 def test_traction_lifts_the_front_and_stays_on(collapsed):
     held = Traction(force_n=60.0, extension_n_mm=2000.0).apply(collapsed)
     assert 0.05 < told(held)["traction_gain"] < 2.0
     assert held.mechanics.history[-1].force_n == pytest.approx(-60.0, rel=1e-2)
 
 
-def test_what_only_voxels_know_is_refused_by_name(collapsed):
-    with pytest.raises(InvalidInput, match=r"balloon = .*on voxels"):
-        Balloon().apply(collapsed)
-    with pytest.raises(InvalidInput, match=r"_pressure_mpa = 0\.1: must be 0 on hexahedra"):
-        CementFill(volume_ml=2.0, injection_pressure_mpa=0.1).apply(collapsed)
-    with pytest.raises(InvalidInput, match=r"debonds = True: must be false on hexahedra"):
-        CementFill(volume_ml=2.0, debonds=True).apply(collapsed)
+def test_a_balloon_lifts_as_on_voxels(collapsed, expanded, on_voxels):
+    report, beside = told(expanded), told(BALLOON.apply(on_voxels[1]))
+    assert report["balloon_volume"] == pytest.approx(2.5, rel=1e-3)
+    assert report["balloon_gain"] == pytest.approx(beside["balloon_gain"], rel=0.25)
+    assert report["balloon_pressure"] == pytest.approx(beside["balloon_pressure"], rel=0.35)
+    assert report["balloon_loss"] > 0.0
+    assert 0.2 < report["cavity_volume"] < 1.5
+    assert expanded.bone_mineral_mg == pytest.approx(collapsed.bone_mineral_mg, rel=1e-9)
+    # the preload is still there
+    solver = expanded.mechanics.equilibrium(settings())
+    assert solver.reaction[0] == pytest.approx(50.0, abs=2.0)
+    work, spent = (
+        np.array([getattr(step, name) for step in expanded.mechanics.history])
+        for name in ("work_n_mm", "dissipated_n_mm")
+    )
+    assert np.all(spent <= work)
+
+
+def test_what_the_cavity_takes_the_body_grows_by_or_the_bone_loses(expanded):
+    """The volumes of the cells as they lie now, against what mean gradients make of them."""
+    body = expanded.mechanics
+    mesh, hollow = body.reference.domain, body.hollow
+    now = mesh.with_points(mesh.points + body.displacement_mm.T).volumes()
+    inside = body.reference.body.is_body
+    grown = float((now - mesh.volumes())[inside].sum()) / 1000.0
+    lost = float((body.body_volumes_mm3 * (1.0 - hollow)) @ (1.0 - body.growth())) / 1000.0
+    cavity = told(expanded)["cavity_volume"]
+    begun = float(hollow @ body.volumes_mm3) / 1000.0
+    assert grown == pytest.approx(cavity - begun - lost, abs=0.03 * lost)
+    # and what the picture shows as a hole is as large
+    picture = float(expanded.void.sum()) * expanded.domain.cell_volume_mm3 / 1000.0
+    assert picture == pytest.approx(cavity, rel=0.25)
+
+
+def test_cement_fills_the_cavity_and_holds_the_height(expanded):
+    filled = CementFill(volume_ml=3.0, distribution="cleft").apply(expanded)
+    assert filled.cement_volume_ml == pytest.approx(3.0, rel=1e-3)
+    heights = [np.array(stage.anatomy.frame.heights()) for stage in (expanded, filled)]
+    assert np.abs(heights[1] - heights[0]).max() < 0.1
+    assert told(filled)["height_anterior_under_load"] == pytest.approx(heights[1][0], abs=0.1)
+    assert stiffness(fitted(filled)) > 1.2 * stiffness(fitted(expanded))
+
+
+def test_injection_pressure_lifts_and_leaves_the_bone(collapsed, augmented):
+    pressed = CementFill(volume_ml=4.0, injection_pressure_mpa=0.2).apply(collapsed)
+    heights = [np.mean(stage.anatomy.frame.heights()) for stage in (augmented, pressed)]
+    assert heights[1] > heights[0] + 0.02
+    assert pressed.cement_volume_ml == pytest.approx(4.0, rel=5e-3)
+    assert pressed.void is None
+    assert pressed.mechanics.history[-1].pressure_mpa == 0.0
+    assert pressed.mechanics.history[-1].force_n == pytest.approx(0.0, abs=1.0)
 
 
 def test_cement_injected_into_it_cures_and_bears(collapsed):

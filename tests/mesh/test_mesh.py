@@ -7,7 +7,7 @@ import pytest
 from solids import cut
 
 from vbsim.checks import InvalidInput
-from vbsim.mesh.mesh import SHAPES, Mesh, outer_faces
+from vbsim.mesh.mesh import SHAPES, Mesh, neighbours, outer_faces, widths_mm
 from vbsim.mesh.order import brick, second_order
 
 
@@ -47,3 +47,21 @@ def test_wrong_arrays_are_refused():
         Mesh(base.points, base.cells + 1)
     with pytest.raises(InvalidInput, match="kind = 'pyramid'"):
         Mesh(base.points, base.cells, "pyramid")
+
+
+def test_neighbours_share_a_face():
+    mesh = brick((3, 2, 2), (1.0, 1.0, 1.0))
+    pairs = neighbours(mesh)
+    assert len(pairs) == 2 * 2 * 2 + 3 * 1 * 2 + 3 * 2 * 1
+    shared = [len(set(mesh.cells[a]) & set(mesh.cells[b])) for a, b in pairs]
+    assert set(shared) == {4}
+
+
+def test_cells_are_as_thick_as_their_faces_are_apart():
+    mesh = brick((1, 1, 1), (4.0, 2.0, 1.0))
+    at, axes = np.zeros(3, int), np.eye(3)
+    assert widths_mm(mesh, at, axes) == pytest.approx([4.0, 2.0, 1.0])
+    # A shear leans the faces across y; those across x stay.
+    leaned = mesh.with_points(mesh.points + np.outer(mesh.points[:, 0], [0.0, 0.75, 0.0]))
+    normals = np.array([[1.0, 0.0, 0.0], [-0.6, 0.8, 0.0]])
+    assert widths_mm(leaned, at[:2], normals) == pytest.approx([4.0, 1.6])

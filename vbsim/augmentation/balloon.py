@@ -18,7 +18,7 @@ from vbsim.materials.field import lame
 from vbsim.materials.laws import Crushable, crushing
 from vbsim.quantities import Quantity, define, quantity
 from vbsim.specimen import Potting, Specimen
-from vbsim.specimen.deformed import Deformed, inverted_corners, jacobian
+from vbsim.specimen.deformed import Deformed, gradients, inverted_corners
 from vbsim.specimen.loading import (
     body_of,
     frame_of,
@@ -123,9 +123,6 @@ class Balloon(Parameters):
             If the inflation could not be followed to the end.
         """
         require(not specimen.fillings, "balloon", specimen.name, "a body without cement")
-        require(
-            specimen.mesher is None, "balloon", specimen.name, "on voxels: meshes have no cavity"
-        )
         body = self._placed(specimen)
         solver = body.equilibrium(settings())
         tilt, keep = tilts(self.platen), load(self.preload_n)
@@ -165,15 +162,11 @@ class Balloon(Parameters):
         fullest: Step,
     ) -> tuple[Quantity, ...]:
         before, top, end = (frame.heights().anterior_mm for frame in frames)
-        assert rest.state is not None
-        cavity = rest.cavity if rest.cavity is not None else np.zeros(1)
-        ratio = jacobian(rest.displacement_mm, rest.bare.domain)
-        cell_ml = rest.bare.domain.cell_volume_mm3 / 1000.0
         load_n = self.preload_n or float(value("treatment.heights.load_n"))
         return (
             quantity("balloon_volume", fullest.cavity_mm3 / 1000.0),
             quantity("balloon_pressure", fullest.pressure_mpa),
-            quantity("cavity_volume", float(np.vdot(cavity, ratio)) * cell_ml),
+            quantity("cavity_volume", rest.history[-1].cavity_mm3 / 1000.0),
             quantity("bone_compacted", _compacted_ml(full)),
             quantity("preload", self.preload_n),
             quantity("balloon_gain", top - before),
@@ -191,8 +184,8 @@ class Balloon(Parameters):
         for place in self._places(specimen.anatomy.frame):
             share = np.maximum(share, _inside(body, place))
         share *= body.bare.tissue.trabecular
-        found_ml = float(np.vdot(share, jacobian(body.displacement_mm, body.bare.domain)))
-        found_ml *= body.bare.domain.cell_volume_mm3 / 1000.0
+        hollow = body.shares_of_cells(share)
+        found_ml = float(np.vdot(hollow, body.growth() * body.volumes_mm3)) / 1000.0
         wanted_ml = self.volume_ml * float(value("treatment.balloon.first_share"))
         require(
             found_ml > 0.5 * wanted_ml,
@@ -200,14 +193,14 @@ class Balloon(Parameters):
             (self.depth_fraction, self.height_fraction),
             "such that the deflated balloon lies in trabecular bone",
         )
-        left = 1.0 - share.ravel() * (1.0 - float(value("treatment.balloon.bone_left")))
+        left = 1.0 - hollow * (1.0 - float(value("treatment.balloon.bone_left")))
         parts = [
             part._replace(weight=np.asarray(part.weight) * left[part.cells])
             if part.name == "trabecular"
             else part
             for part in body.parts
         ]
-        lining = _lining(share)
+        lining = _lining(hollow)
         return body.changed([*parts, lining], [*range(len(parts)), None], cavity=share)
 
     def _places(self, frame: BodyFrame) -> Iterator[_Place]:
@@ -230,7 +223,7 @@ def _inside(body: Deformed, place: _Place) -> FloatArray:
     """Return the share of every reference voxel that lies inside an ellipsoid now."""
     grid = body.bare.domain
     x, y, z = body.bare.body_axes()
-    u = body.displacement_mm
+    u = body.on_grid(body.displacement_mm)
     mean = sum(
         u[:, k : k + grid.shape[0], j : j + grid.shape[1], i : i + grid.shape[2]]
         for k in (0, 1)
@@ -238,7 +231,7 @@ def _inside(body: Deformed, place: _Place) -> FloatArray:
         for i in (0, 1)
     )
     mean = np.asarray(mean) / 8.0
-    F = body.gradient()
+    F = gradients(u, grid)
     steps = (np.arange(_SUBPOINTS) + 0.5) / _SUBPOINTS - 0.5
     total = np.zeros(grid.shape)
     centre = (x[None, None, :], y[None, :, None], z[:, None, None])
@@ -256,18 +249,17 @@ def _inside(body: Deformed, place: _Place) -> FloatArray:
     return total / _SUBPOINTS**3
 
 
-def _lining(share: FloatArray) -> Part:
-    """Return the soft filler of the cavity, which keeps its voxels in shape."""
-    cells = np.flatnonzero(share.ravel() > 0.0)
+def _lining(hollow: FloatArray) -> Part:
+    """Return the soft filler of the cavity, which keeps its cells in shape."""
+    cells = np.flatnonzero(hollow > 0.0)
     lam, mu = (float(part) for part in lame(value("treatment.balloon.lining_mpa"), 0.0))
     constants = np.array([[lam + 2.0 * mu] * 3 + [lam] * 3 + [mu] * 3] * len(cells))
     law = Crushable(constants, _ENDLESS, crushing("cement"))
-    return Part("lining", cells, law, share.ravel()[cells])
+    return Part("lining", cells, law, hollow[cells])
 
 
 def _compacted_ml(body: Deformed) -> float:
     """Return the volume that bone outside the cavity has lost against the undeformed body, ml."""
-    domain = body.bare.domain
-    bone = body.bare.tissue.body * (1.0 - (0.0 if body.cavity is None else body.cavity))
-    lost = 1.0 - jacobian(body.displacement_mm, domain)
-    return float(np.vdot(bone, lost)) * domain.cell_volume_mm3 / 1000.0
+    assert body.hollow is not None
+    bone = body.body_volumes_mm3 * (1.0 - body.hollow)
+    return float(np.vdot(bone, 1.0 - body.growth())) / 1000.0

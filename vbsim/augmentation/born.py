@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from vbsim.checks import frozen, require
 from vbsim.data import value
@@ -26,7 +26,6 @@ from vbsim.materials.laws.crushable import Tissue
 from vbsim.quantities import Quantity
 from vbsim.specimen import CementField, Specimen
 from vbsim.specimen.deformed import Deformed, jacobian, joined
-from vbsim.specimen.fitted import FittedSpecimen
 from vbsim.specimen.loading import heights_between, led, settings, staged, under_load
 
 __all__ = ["Curing", "cured", "matured", "set_under_load"]
@@ -76,22 +75,16 @@ def cured(body: Deformed, filled: Specimen, filling: CementField, how: Curing) -
         Injection pressure and shrinkage.
     """
     share, fraction, saturation = _carried_back(body, filled, filling)
-    _refuse_voxels_only(body, how)
+    cavity, before = body.cavity, _growth(body)
     if how.pressure_mpa > 0.0:
         body = _pressed(body, share.bone + share.cleft, how.pressure_mpa)
+        # The pores have grown, the cement has not.
+        fraction *= float(np.vdot(fraction, before)) / float(np.vdot(fraction, _growth(body)))
     body = _with_cement(body, filling, share, how)
     here = CementField(filling.cement, filling.law, frozen(fraction), frozen(saturation))
     body = replace(body, cements=(*body.cements, here))
-    return _let_go(body)
-
-
-def _refuse_voxels_only(body: Deformed, how: Curing) -> None:
-    if not isinstance(body.reference, FittedSpecimen):
-        return
-    wanted = "on hexahedra: only voxels know {}"
-    pressure = how.pressure_mpa
-    require(pressure == 0.0, "injection_pressure_mpa", pressure, "0 " + wanted.format("cavities"))
-    require(not how.debonds, "debonds", True, "false " + wanted.format("surfaces that separate"))
+    # The bone that cement has pressed on is still there: a cavity is what a balloon has left.
+    return replace(_let_go(body), cavity=cavity)
 
 
 def set_under_load(
@@ -216,7 +209,7 @@ def _carried_back(
     bone = np.where(inside > 0.0, saturation, 0.0) * inside * (1.0 - cavity)
     cleft = saturation * hollow
     # Cement volume: what the picture holds, shared out as the filled pores are.
-    ratio = jacobian(body.on_grid(body.displacement_mm), grid)
+    ratio = _growth(body)
     bvtv = bone_volume_fraction(body.bare.vbmd_mg_cm3 / np.maximum(ratio, 0.05))
     fraction = bone * (1.0 - bvtv) + cleft
     wanted, found = float(filling.fraction.sum()), float(np.vdot(fraction, ratio))
@@ -224,8 +217,13 @@ def _carried_back(
     return _Share(bone, cleft), fraction, np.where(fraction > 0.0, saturation, 0.0)
 
 
+def _growth(body: Deformed) -> FloatArray:
+    """Return the volume of every voxel of the grid over that before, (n_z, n_y, n_x)."""
+    return jacobian(body.on_grid(body.displacement_mm), body.bare.domain)
+
+
 def _pressed(body: Deformed, share: FloatArray, pressure_mpa: float) -> Deformed:
-    """Return the body under the pressure of cement in the voxels that it fills."""
+    """Return the body under the pressure of cement in the cells that it fills."""
     pressed = body.changed(body.parts, range(len(body.parts)), cavity=share)
     solver = pressed.equilibrium(settings())
     force = float(solver.reaction[0])
@@ -247,7 +245,7 @@ def _with_cement(body: Deformed, filling: CementField, share: _Share, how: Curin
     born = body.gradient().reshape(-1, 9)[cells]
     outer = np.zeros(len(cells), bool)
     if how.debonds:
-        outer = _surface(share.bone + share.cleft).ravel()[cells]
+        outer = body.outermost(weight > _LEAST)[cells]
     parts = []
     if not outer.all():
         law = Crushable(
@@ -257,10 +255,7 @@ def _with_cement(body: Deformed, filling: CementField, share: _Share, how: Curin
         )
         parts.append(Part("cement", cells[~outer], law, share_of[~outer], born[~outer]))
     if outer.any():
-        spacing = np.array(body.bare.domain.spacing_mm)
-        normal = _normals(share.bone + share.cleft, spacing, cells[outer], born[outer])
-        # What is smeared over a voxel is the same opening whatever its width.
-        width = float(np.prod(spacing) ** (1.0 / 3.0))
+        normal, width = _skin(body, share.bone + share.cleft, cells[outer], born[outer])
         skin = Interface(unit * modulus[outer, None], normal, width, bond())
         parts.append(Part("interface", cells[outer], skin, share_of[outer], born[outer]))
     scale = np.zeros(weight.size)
@@ -277,23 +272,21 @@ def _with_cement(body: Deformed, filling: CementField, share: _Share, how: Curin
     return replace(set_free, parts=(*body.parts, *shrunk))
 
 
-def _surface(weight: FloatArray) -> NDArray[np.bool_]:
-    """Return the filled voxels with a neighbour that is not."""
-    filled = weight > _LEAST
-    return np.asarray(filled & ~binary_erosion(filled))
+def _skin(
+    body: Deformed, share: FloatArray, cells: NDArray[np.int64], born: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return outward normals of the cement in some cells as it was born, and their widths, mm.
 
-
-def _normals(
-    weight: FloatArray, spacing_mm: FloatArray, cells: NDArray[np.int64], born: FloatArray
-) -> FloatArray:
-    """Return the outward normals of the cement in some voxels as it was born, (n, 3)."""
-    along = np.gradient(-gaussian_filter(weight, _SMOOTH), *spacing_mm[::-1])
-    normal = np.stack([part.ravel()[cells] for part in along[::-1]], axis=1)
+    What is smeared over a cell is the same opening whatever its width.
+    """
+    along = np.gradient(-gaussian_filter(share, _SMOOTH), *body.bare.domain.spacing_mm[::-1])
+    slope = np.stack([body.of_cells(part)[cells] for part in along[::-1]], axis=1)
+    slope[~slope.any(axis=1), 2] = 1.0
+    before = slope / np.linalg.norm(slope, axis=1, keepdims=True)
     # Surfaces move with the inverse transpose of the gradient.
-    turned = np.einsum("nji,nj->ni", np.linalg.inv(born.reshape(-1, 3, 3)), normal)
-    length = np.linalg.norm(turned, axis=1, keepdims=True)
-    upwards = np.array([0.0, 0.0, 1.0])
-    return np.where(length > 0.0, turned / np.where(length > 0.0, length, 1.0), upwards)
+    turned = np.einsum("nji,nj->ni", np.linalg.inv(born.reshape(-1, 3, 3)), before)
+    length = np.linalg.norm(turned, axis=1)
+    return turned / length[:, None], body.widths_mm(cells, before) / length
 
 
 def _strength_mpa(filling: CementField) -> float:

@@ -31,6 +31,9 @@ Preconditioner = Callable[[FloatArray], NDArray[Any]]
 
 # Up to this many points a factorisation costs less than setting up an iteration.
 _DIRECT_POINTS = 2500
+# What cells without material (cavities, clefts) resist, as a share of the stiffest: their points
+# follow those around them, and no force is felt.
+_EMPTY = 1e-6
 
 
 class MeshedSolid(Protocol):
@@ -78,7 +81,7 @@ class MeshProblem:
         self._pivot_mm = body.ends.pivot_mm
         self._points = body.domain.points
         self._swept = body.sweep
-        self.constants = np.ascontiguousarray(body.materials.mean_constants())
+        self.constants = _without_holes(body.materials.mean_constants())
         self.matrix: BlockMatrix = assemble(
             body.domain, body.element, self.constants, rows=Rows(body.domain.n_points, threads)
         )
@@ -216,6 +219,15 @@ class MeshProblem:
         spin = float((x @ v - y @ u) / (x @ x + y @ y))
         u += spin * y - u.mean()
         v -= spin * x + v.mean()
+
+
+def _without_holes(constants: FloatArray) -> FloatArray:
+    """Return orthotropic constants, (n_cells, 9), with a filler in cells that have none."""
+    least = _EMPTY * float(constants[:, 2].max(initial=0.0))
+    empty = constants[:, 2] < least
+    filled = np.array(constants)
+    filled[empty] = least * np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.5])
+    return np.ascontiguousarray(filled)
 
 
 def _spent(r: FloatArray) -> NDArray[Any]:

@@ -15,12 +15,14 @@ from vbsim.kernels import constituents, inlined, kernel
 __all__ = [
     "add_block",
     "add_forces",
+    "add_stress",
     "add_tangents",
     "evaluate",
     "gradient",
     "mean_gradients",
     "orthotropic_matrix",
     "packed_orthotropic",
+    "unpack",
 ]
 
 
@@ -136,12 +138,18 @@ def gradient(u, cell, mean, F):
 def add_forces(cells, means, volumes, number, stress, out):
     """Add the forces of the active cells to their points, (n_points, 3)."""
     for at in range(len(number)):
-        c, P = number[at], stress[at]
-        for a in range(cells.shape[1]):
-            force, mean = out[cells[c, a]], means[c, a]
-            for k in range(3):
-                total = P[3 * k] * mean[0] + P[3 * k + 1] * mean[1] + P[3 * k + 2] * mean[2]
-                force[k] += volumes[c] * total
+        c = number[at]
+        add_stress(stress[at], cells[c], means[c], volumes[c], out)
+
+
+@kernel
+def add_stress(P, cell, mean, volume, out):
+    """Add the forces of a gradient stress in a cell to its points."""
+    for a in range(len(cell)):
+        force = out[cell[a]]
+        for k in range(3):
+            total = P[3 * k] * mean[a, 0] + P[3 * k + 1] * mean[a, 1] + P[3 * k + 2] * mean[a, 2]
+            force[k] += volume * total
 
 
 @kernel
@@ -159,7 +167,7 @@ def add_tangents(cells, means, volumes, number, tangent, place, rows, values):
             touches |= rows[0] <= cells[c, a] < rows[1]
         if not touches:
             continue
-        _unpack(tangent[at], volumes[c], A)
+        unpack(tangent[at], volumes[c], A)
         for b in range(n):
             x, y, z = means[c, b, 0], means[c, b, 1], means[c, b, 2]
             for row in range(9):
@@ -195,7 +203,7 @@ def add_block(block, to, values):
 
 
 @kernel
-def _unpack(row, scale, A):
+def unpack(row, scale, A):
     """Set a symmetric 9 x 9 matrix from its packed form, times a factor."""
     place = 0
     for k in range(9):

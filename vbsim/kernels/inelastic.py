@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vbsim.kernels import constituents, inlined, kernel
+from vbsim.kernels import constituents, inlined, kernel, pressing
 from vbsim.kernels.constituents import N_PACKED
 
 __all__ = ["cavity", "evaluate", "multiply", "orthotropic"]
@@ -52,38 +52,6 @@ def _add(P, a, b, c, d, scale, volume, low, top, out):
             line[c + 1] += x - y + z
             line[d] += -x + y + z
             line[d + 1] += x + y + z
-
-
-@kernel
-def _cofactor(F, cof):
-    """Set `cof` to det(F) F^-T, the derivative of det F; return det F."""
-    cof[0] = F[4] * F[8] - F[5] * F[7]
-    cof[1] = F[5] * F[6] - F[3] * F[8]
-    cof[2] = F[3] * F[7] - F[4] * F[6]
-    cof[3] = F[2] * F[7] - F[1] * F[8]
-    cof[4] = F[0] * F[8] - F[2] * F[6]
-    cof[5] = F[1] * F[6] - F[0] * F[7]
-    cof[6] = F[1] * F[5] - F[2] * F[4]
-    cof[7] = F[2] * F[3] - F[0] * F[5]
-    cof[8] = F[0] * F[4] - F[1] * F[3]
-    return F[0] * cof[0] + F[1] * cof[1] + F[2] * cof[2]
-
-
-@kernel
-def _press(F, pressure, P, A, cof):
-    """Add a follower pressure in a cell: the energy ``-pressure det F``."""
-    _cofactor(F, cof)
-    for a in range(9):
-        P[a] -= pressure * cof[a]
-    # d cof_iJ / dF_kL = eps_ikm eps_JLN F_mN
-    for i in range(3):
-        for J in range(3):
-            for s in range(2):
-                k, m = ((i + 1) % 3, (i + 2) % 3) if s == 0 else ((i + 2) % 3, (i + 1) % 3)
-                for t in range(2):
-                    L, N = ((J + 1) % 3, (J + 2) % 3) if t == 0 else ((J + 2) % 3, (J + 1) % 3)
-                    sign = 1.0 if s == t else -1.0
-                    A[3 * i + J, 3 * k + L] -= pressure * sign * F[3 * m + N]
 
 
 @kernel
@@ -166,7 +134,7 @@ def evaluate(
                 trace[at] = constituents.trace(A)
                 secant[at] = constituents.secant(F, P, rest[at])
                 if active.share[at] != 0.0 and pressure != 0.0:
-                    _press(F, pressure * active.share[at], P, A, cof)
+                    pressing.press(F, pressure * active.share[at], P, A, cof)
                 _resist(G, resisting[at], P, A)
                 constituents.pack(A, tangent[at])
                 _add(P, a, b, c, d, scale, volume, low, top, out)
@@ -358,6 +326,6 @@ def cavity(u, cells, scale, volume, share, out):
                 F[0] += 1.0
                 F[4] += 1.0
                 F[8] += 1.0
-                total += part * volume * _cofactor(F, cof)
+                total += part * volume * pressing.cofactor(F, cof)
                 _add(cof, a, b, c, d, scale, part * volume, True, True, out)
     return total

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vbsim.checks import frozen, require
-from vbsim.mesh.elements import ELEMENTS, Element, Shape
+from vbsim.mesh.elements import ELEMENTS, HEXAHEDRON, Element, Shape, reference_corners
 
-__all__ = ["Mesh", "SHAPES", "cell_gradients", "faces_of", "outer_faces"]
+__all__ = ["Mesh", "SHAPES", "cell_gradients", "faces_of", "neighbours", "outer_faces", "widths_mm"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int32]
@@ -187,6 +187,27 @@ def mean_displacement_gradients(
     return found
 
 
+def widths_mm(mesh: Mesh, cells: NDArray[np.int64], normals: FloatArray) -> FloatArray:
+    """Return how thick some cells are across planes with given unit normals, (n,), mm.
+
+    Exact where the planes are two faces of a hexahedron; other kinds count as cubes.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        The mesh.
+    cells : (n,) int
+        Cells.
+    normals : (n, 3) float
+        A unit normal for each.
+    """
+    if mesh.kind != "hexahedron":
+        return np.cbrt(mesh.volumes()[cells])
+    signs = 0.25 * reference_corners(HEXAHEDRON)
+    edges = np.einsum("ak,cai->cki", signs, mesh.points[mesh.cells[cells]])
+    return np.asarray(np.linalg.norm(np.einsum("cki,ci->ck", edges, normals), axis=1))
+
+
 def faces_of(mesh: Mesh) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the corners, cell and place of every face of every cell.
 
@@ -210,13 +231,27 @@ def faces_of(mesh: Mesh) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[
 def outer_faces(mesh: Mesh) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return what `faces_of` does, of the faces that one cell only has."""
     corners, cell, place = faces_of(mesh)
+    _, first, count = np.unique(_keys(corners), axis=0, return_index=True, return_counts=True)
+    chosen = first[count == 1]
+    chosen.sort()
+    return corners[chosen], cell[chosen], place[chosen]
+
+
+def neighbours(mesh: Mesh) -> NDArray[np.int64]:
+    """Return the pairs of cells that share a face, (n_pairs, 2)."""
+    corners, cell, _ = faces_of(mesh)
+    _, number, count = np.unique(_keys(corners), axis=0, return_inverse=True, return_counts=True)
+    number = number.ravel()
+    shared = np.flatnonzero(count[number] == 2)
+    return cell[shared[np.argsort(number[shared], kind="stable")]].reshape(-1, 2)
+
+
+def _keys(corners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return rows that are the same for the same face seen from both of its sides."""
     key = np.sort(corners, axis=1)
     # A triangle's repeated corner would sort apart from the same triangle seen from outside.
     doubled = corners[:, 3] == corners[:, 2]
     key[doubled] = np.sort(
         np.pad(corners[doubled, :3], ((0, 0), (0, 1)), constant_values=-1), axis=1
     )
-    _, first, count = np.unique(key, axis=0, return_index=True, return_counts=True)
-    chosen = first[count == 1]
-    chosen.sort()
-    return corners[chosen], cell[chosen], place[chosen]
+    return key

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
 
 from vbsim.fem.equilibrium import BodyState, Equilibrium, EquilibriumSettings, Step, inelastic_body
 from vbsim.fem.loads import Lateral
@@ -25,7 +26,7 @@ from vbsim.materials.field import StiffnessField
 from vbsim.mesh import quality
 from vbsim.mesh.elements import Element
 from vbsim.mesh.hexa import Sweep
-from vbsim.mesh.mesh import Mesh, mean_displacement_gradients
+from vbsim.mesh.mesh import Mesh, mean_displacement_gradients, neighbours, widths_mm
 from vbsim.mesh.voxels import VoxelGrid
 from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
 from vbsim.specimen.specimen import Specimen
@@ -73,7 +74,7 @@ class Deformed:
     state : BodyState or None
         Where the body is now; None if it is still undeformed.
     cavity : (n_z, n_y, n_x) float array or None
-        Part of each voxel that belongs to a cavity; none on a mesh.
+        Part of each voxel of the grid that belongs to a cavity.
     cements : tuple of CementField
         Fillings on the grid: `fraction` is cement volume / volume of the deformed voxel.
     history : tuple of Step
@@ -102,7 +103,7 @@ class Deformed:
             self.constituents,
             lateral=self.lateral,
             load_line_mm=load_line_mm,
-            cavity=self.cavity,
+            cavity=self.hollow,
             state=self.state,
             settings=settings,
         )
@@ -155,6 +156,49 @@ class Deformed:
         if isinstance(self.reference, FittedSpecimen):
             return self.reference.core_shares(shares)
         return shares.ravel()
+
+    @property
+    def hollow(self) -> FloatArray | None:
+        """Part of every cell that belongs to a cavity, (n_cells,); None without one."""
+        return None if self.cavity is None else self.shares_of_cells(self.cavity)
+
+    @property
+    def volumes_mm3(self) -> FloatArray:
+        """Volume of every undeformed cell, (n_cells,), mm3."""
+        reference = self.reference
+        if isinstance(reference, FittedSpecimen):
+            return reference.volumes_mm3
+        return np.full(int(np.prod(reference.domain.shape)), reference.domain.cell_volume_mm3)
+
+    @property
+    def body_volumes_mm3(self) -> FloatArray:
+        """Volume of every undeformed cell that is vertebral body, (n_cells,), mm3."""
+        reference = self.reference
+        if isinstance(reference, FittedSpecimen):
+            return reference.volumes_mm3 * reference.body.is_body
+        return self.volumes_mm3 * self.bare.tissue.body.ravel()
+
+    def growth(self) -> FloatArray:
+        """Return the volume of every cell over that before, (n_cells,)."""
+        return np.asarray(np.linalg.det(self.gradient()).ravel())
+
+    def outermost(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which of some cells, (n_cells,), share a face with one that is not of them."""
+        domain = self.reference.domain
+        if not isinstance(domain, Mesh):
+            inner = binary_erosion(chosen.reshape(domain.shape))
+            return np.asarray(chosen & ~inner.ravel())
+        pairs = neighbours(domain)
+        at = np.zeros(len(chosen), bool)
+        at[pairs[chosen[pairs[:, 0]] != chosen[pairs[:, 1]]]] = True
+        return np.asarray(chosen & at)
+
+    def widths_mm(self, cells: NDArray[np.int64], normals: FloatArray) -> FloatArray:
+        """Return how thick some undeformed cells are across planes with unit normals, (n, 3)."""
+        domain = self.reference.domain
+        if isinstance(domain, Mesh):
+            return widths_mm(domain, cells, normals)
+        return np.asarray(np.linalg.norm(normals * np.array(domain.spacing_mm), axis=1))
 
     def state_of(self, part: int) -> FloatArray:
         """Return the rows of state of one part, in the order of its cells."""
@@ -224,7 +268,7 @@ class Deformed:
     def _forces(self) -> FloatArray:
         """Return the forces of the body on its points, as `displacement_mm` is laid out, N."""
         assert self.state is not None
-        made = (self._solid(), self.constituents, self.lateral, self.cavity)
+        made = (self._solid(), self.constituents, self.lateral, self.hollow)
         body = inelastic_body(*made, None)
         u = body.take_state(self.state)
         out = np.zeros_like(u)

@@ -152,7 +152,6 @@ class Case(Parameters):
                 "the body's axes",
                 "vertebra.align",
             )
-        self._refuse_voxels_only()
         self._refuse_late_mechanics()
         fractured = False
         for index, step in enumerate(self.steps):
@@ -178,34 +177,6 @@ class Case(Parameters):
                 )
             if step.kind in ("cement", "injection") and filled is None:
                 filled = index
-
-    def _refuse_voxels_only(self) -> None:
-        """Refuse what is computed on voxels only, where the mesh is another."""
-        if isinstance(self.mesh, Voxels):
-            return
-        self._refuse_cement_of_voxels()
-        asked = [("steps", index, step.kind) for index, step in enumerate(self.steps)]
-        asked += [("tests", index, test.kind) for index, test in enumerate(self.tests)]
-        for table, index, kind in asked:
-            if kind == "balloon":
-                raise InvalidCase(
-                    "= 'balloon': a cavity under pressure needs [mesh] kind = 'voxels'",
-                    f"{table}[{index}].kind",
-                )
-
-    def _refuse_cement_of_voxels(self) -> None:
-        """Refuse what cement does on voxels only."""
-        for index, step in enumerate(self.steps):
-            for name, what in (
-                ("debonds", "a surface that separates"),
-                ("injection_pressure_mpa", "cement under pressure"),
-            ):
-                given = getattr(step, name, None)
-                if given:
-                    raise InvalidCase(
-                        f"= {inline(given)}: {what} needs [mesh] kind = 'voxels'",
-                        f"steps[{index}].{name}",
-                    )
 
     @property
     def has_laws(self) -> bool:

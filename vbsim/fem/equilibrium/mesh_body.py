@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from vbsim.checks import require
 from vbsim.fem.assembled import BlockMatrix, reference_tables
 from vbsim.fem.equilibrium.averaging import ScatteredAveraging
+from vbsim.fem.equilibrium.cavity import CellCavity
 from vbsim.fem.equilibrium.cells import (
     FlatCells,
     Means,
@@ -71,6 +72,8 @@ class InelasticMesh:
         Whether platen points are held sideways.
     threads : int or None
         Threads; results do not depend on it.
+    cavity : (n_cells,) float, optional
+        Part of each cell that belongs to a cavity under pressure.
 
     Attributes
     ----------
@@ -78,10 +81,14 @@ class InelasticMesh:
         State of the active constituents before the step, and of the last evaluation.
     """
 
-    has_cavity = False
-
     def __init__(
-        self, body: MeshedSolid, constituents: Constituents, lateral: str, threads: int | None
+        self,
+        body: MeshedSolid,
+        constituents: Constituents,
+        lateral: str,
+        threads: int | None,
+        *,
+        cavity: FloatArray | None = None,
     ) -> None:
         mesh = body.domain
         require(mesh.kind in _KINDS, "mesh", mesh.kind, "hexahedra or tetrahedra for laws of yield")
@@ -95,6 +102,9 @@ class InelasticMesh:
         slopes = np.ascontiguousarray(tables.slopes[:, :, : mesh.cells.shape[1]])
         self._means = Means(mesh, slopes, tables.weights)
         self.volumes_mm3 = self._means.volumes_mm3
+        share = np.zeros(mesh.n_cells) if cavity is None else np.ravel(cavity)
+        self._cavity = CellCavity(self._means, share)
+        self.has_cavity = bool(share.any())
         self._groups = self._grouped(threads)
         self.active_cells = np.concatenate([group.cells for group in self._groups])
         self.entries = np.concatenate([group.entries for group in self._groups])
@@ -144,7 +154,6 @@ class InelasticMesh:
 
         Also sets the tangent for `product`, and `new`, the state after the step.
         """
-        del pressure  # there is no cavity
         self._begin()
         self._base.product(u, out)
         out += self.offset
@@ -152,6 +161,7 @@ class InelasticMesh:
         for group, memory in zip(self._groups, self._memories(), strict=True):
             refused += group.evaluate(u, dt, memory)
             group.add_forces(out)
+        self._cavity.press(u, pressure, out)
         self._is_whole = False
         return refused
 
@@ -169,14 +179,14 @@ class InelasticMesh:
     def product(self, p: FloatArray, out: FloatArray) -> None:
         """Set ``out = K p`` at every point, with the tangent of the last evaluation."""
         self._tangent().product(p, out)
+        self._cavity.add_product(p, out)
 
     def cavity(self, u: FloatArray, gradient: FloatArray) -> float:
-        """Return the volume of the cavity: there is none on a mesh."""
-        del u, gradient
-        return 0.0
+        """Return the volume of the cavity, mm3, and set its gradient, (n_points, 3)."""
+        return self._cavity.volume_mm3(u, gradient)
 
     def _tangent(self) -> BlockMatrix:
-        """Return the tangent of the last evaluation, assembled once for each."""
+        """Return the tangent of the last evaluation but for the pressure, assembled once."""
         self._begin()
         if not self._is_whole:
             np.copyto(self._whole.values, self._base.values)

@@ -61,8 +61,8 @@ class Equilibrium:
         Whether platen points are held sideways.
     load_line_mm : tuple of 2 float
         Where axial force acts, from the pivot (x, y), mm.
-    cavity : (n_z, n_y, n_x) float, optional
-        Part of each voxel that belongs to a cavity. Its voxels need a (soft) constituent.
+    cavity : (n_z, n_y, n_x) or (n_cells,) float, optional
+        Part of each cell that belongs to a cavity. Its cells need a (soft) constituent.
     state : BodyState, optional
         Where to start from; by default the body is new, undeformed and free of stress.
     settings : EquilibriumSettings
@@ -389,8 +389,7 @@ def inelastic_body(
 ) -> InelasticBody | InelasticMesh:
     """Return what joins the platens: voxels without a matrix, or a mesh with one."""
     if isinstance(body.domain, Mesh):
-        require(cavity is None, "cavity", "given", "left out on a mesh: cavities need voxels")
-        return InelasticMesh(body, constituents, lateral, threads)
+        return InelasticMesh(body, constituents, lateral, threads, cavity=cavity)
     return InelasticBody(body, constituents, lateral, Team(threads), cavity=cavity)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from vbsim.checks import Parameters, require
@@ -47,15 +47,15 @@ class Interface:
         Stiffness of each voxel, ``c11 c22 c33 c12 c13 c23 c44 c55 c66``, isotropic.
     normal : (n, 3) float
         Unit normal of the surface in each voxel.
-    width_mm : float
-        Width over which the surface is smeared: the edge of the voxel.
+    width_mm : (n,) float or float
+        Width over which the surface is smeared: that of the cell across it.
     bond : Bond
         Strengths, friction, and how the bond fades.
     """
 
     constants_mpa: FloatArray
     normal: FloatArray
-    width_mm: float
+    width_mm: ArrayLike
     bond: Bond
 
     def __post_init__(self) -> None:
@@ -65,7 +65,8 @@ class Interface:
         lengths = np.linalg.norm(self.normal, axis=1)
         off = float(np.max(np.abs(lengths - 1.0), initial=0.0))
         require(off < 1e-6, "normal", f"{off:.1g} from unit length", "of unit length")
-        require(self.width_mm > 0.0, "width_mm", self.width_mm, "positive")
+        least = float(np.min(self.width_mm, initial=np.inf))
+        require(least > 0.0, "width_mm", least, "positive")
         c = np.asarray(self.constants_mpa, np.float64)
         # c11 = c22 = c33 = c12 + 2 c66 and so on
         alike = np.concatenate([c[:, 1:3], c[:, 3:6] + 2.0 * c[:, [8, 7, 6]]], axis=1)
@@ -90,6 +91,6 @@ class Interface:
         out[:, kernel.TENSION] = self.bond.tension_mpa
         out[:, kernel.COHESION] = self.bond.shear_mpa
         out[:, kernel.FRICTION] = self.bond.friction
-        out[:, kernel.FADING] = self.bond.fading_mm / self.width_mm
+        out[:, kernel.FADING] = self.bond.fading_mm / np.asarray(self.width_mm)
         out[:, kernel.NORMAL :] = self.normal
         return out
