@@ -14,14 +14,12 @@ CASE = {
     "name": "fitted mechanics",
     "vertebra": {"level": "T12"},
     "mesh": {"kind": "hexa", "size_mm": 4.0, "sampling_mm": 2.0},
-    "bone": {"vbmd_mg_cm3": 65.0},
+    "bone": {"vbmd_mg_cm3": 80.0},
     "steps": [
-        {"kind": "collapse", "height_loss_percent": 8.0},
-        {"kind": "balloon", "volume_ml": 2.5, "sides": "left", "preload_n": 50.0},
+        {"kind": "collapse", "height_loss_percent": 6.0},
         {
             "kind": "cement",
             "volume_ml": 3.0,
-            "distribution": "cleft",
             "debonds": True,
             "injection_pressure_mpa": 0.05,
         },
@@ -29,7 +27,7 @@ CASE = {
     ],
     "tests": [{"kind": "compression"}, {"kind": "strength", "until_strain": 0.02}],
 }
-STAGES = ("intact", "fractured", "expanded", "augmented", "settled")
+STAGES = ("intact", "fractured", "augmented", "settled")
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +43,14 @@ def read(path):
 def test_every_stage_is_loaded_and_compared(study):
     stiffness = [study.value(stage, "stiffness") for stage in STAGES]
     assert stiffness[1] < 0.9 * stiffness[0]
-    assert stiffness[3] > 1.1 * stiffness[2]
+    assert stiffness[2] > 1.1 * stiffness[1]
     strength = [study.value(stage, "strength") for stage in STAGES]
     assert strength[1] < strength[0]
-    assert strength[3] > strength[2]
+    assert strength[2] > strength[1]
     height = [study.value(stage, "height_anterior") for stage in STAGES]
     assert height[1] < height[0] - 0.3
-    assert height[2] > height[1] + 0.3
-    assert height[4] == pytest.approx(height[3], abs=0.2)
+    assert height[3] == pytest.approx(height[2], abs=0.2)
     assert study.value("fractured", "bone_mineral_conserved") == pytest.approx(1.0, rel=1e-6)
-    assert study.value("expanded", "balloon_volume") == pytest.approx(2.5, rel=1e-3)
     assert study.value("augmented", "cement_volume") == pytest.approx(3.0, rel=5e-3)
 
 
@@ -64,8 +60,6 @@ def test_histories_and_fields_lie_in_the_folder(study):
     assert names <= {path.name for path in histories.iterdir()}
     collapse = read(histories / "fractured-collapse.csv")
     assert max(float(row["residual"]) for row in collapse) < 1e-3
-    balloon = read(histories / "expanded-balloon.csv")
-    assert max(float(row["cavity_mm3"]) for row in balloon) == pytest.approx(2500.0, rel=1e-3)
     meshes = [read_vtu(study.folder / "fields" / f"{stage}.vtu") for stage in STAGES]
     assert all(np.array_equal(mesh.cells, meshes[0].cells) for mesh in meshes)
     heights = [np.ptp(mesh.points[:, 2]) for mesh in meshes]

@@ -118,7 +118,7 @@ class Balloon(Parameters):
         Raises
         ------
         InvalidInput
-            If the specimen holds cement, or the balloon does not lie inside the body.
+            If the specimen holds cement or tetrahedra, or the balloon does not lie inside the body.
         NotConverged
             If the inflation could not be followed to the end.
         """
@@ -180,6 +180,13 @@ class Balloon(Parameters):
     def _placed(self, specimen: Specimen) -> Deformed:
         """Return the body with the deflated balloons in it, their bone taken out."""
         body = body_of(specimen, self.caps)
+        kind = getattr(body.reference.domain, "kind", "voxels")
+        require(
+            not kind.startswith("tetra"),
+            "mesh",
+            kind,
+            "voxels or hexahedra: single tetrahedra would open instead of one cavity",
+        )
         share = np.zeros(body.bare.domain.shape)
         for place in self._places(specimen.anatomy.frame):
             share = np.maximum(share, _inside(body, place))

@@ -152,6 +152,7 @@ class Case(Parameters):
                 "the body's axes",
                 "vertebra.align",
             )
+        self._refuse_balloon_in_tetrahedra()
         self._refuse_late_mechanics()
         fractured = False
         for index, step in enumerate(self.steps):
@@ -177,6 +178,16 @@ class Case(Parameters):
                 )
             if step.kind in ("cement", "injection") and filled is None:
                 filled = index
+
+    def _refuse_balloon_in_tetrahedra(self) -> None:
+        """Refuse a balloon whose pressure would open single cells instead of one cavity."""
+        for index, step in enumerate(self.steps):
+            if step.kind == "balloon" and self.mesh.kind == "tetra":
+                raise InvalidCase(
+                    "= 'balloon': single tetrahedra would open instead of one cavity; needs [mesh] "
+                    "kind = 'voxels' or 'hexa'",
+                    f"steps[{index}].kind",
+                )
 
     @property
     def has_laws(self) -> bool:
