@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vbsim.cli.sweep_screen import show_risks
+from vbsim.fem import Compression, solve
 from vbsim.study import build_stages, load_case, run_case
 from vbsim.study.sweep import load_plan, make_plan, run_sweep
 from vbsim.study.sweep.plan import read_plain
@@ -27,6 +28,7 @@ PIN = {
     "injection_bipedicular": 2.259,  # stiffness, augmented / fractured
     "curing": 68.26,  # peak temperature of bone at the cement, C
     "l1_collapse_balloon_cement": 68.82,  # lost anterior height restored, %
+    "l1_collapse_hexahedra": 1.385,  # stiffness, augmented / fractured
     "from_images": 1.294,  # stiffness, augmented / intact
 }
 
@@ -72,6 +74,21 @@ def test_l1_collapse_balloon_cement():
     restored = 100.0 * (heights[2] - heights[1]) / (heights[0] - heights[1])
     assert restored == pytest.approx(PIN["l1_collapse_balloon_cement"], rel=PINNED)
     assert filled.cement_volume_ml == pytest.approx(5.0, rel=1e-3)
+
+
+def test_l1_collapse_hexahedra():
+    case = load_case(EXAMPLES / "l1_collapse_hexahedra.toml")
+    collapse, cement = case.steps
+    collapse = collapse.model_copy(update={"height_loss_percent": 8.0})
+    coarse = {
+        "mesh": case.mesh.model_copy(update={"size_mm": 4.0}),
+        "steps": (collapse, cement),
+    }
+    stages = build_stages(case.model_copy(update=coarse))
+    responses = [solve(stage.specimen, Compression()) for stage in stages]
+    intact, broken, filled = (r.force_n / r.motion[0] for r in responses)
+    assert broken < 0.8 * intact
+    assert filled / broken == pytest.approx(PIN["l1_collapse_hexahedra"], rel=PINNED)
 
 
 def test_t8_biconcave(results):
