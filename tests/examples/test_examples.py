@@ -28,7 +28,7 @@ PIN = {
     "injection_bipedicular": 2.259,  # stiffness, augmented / fractured
     "curing": 68.26,  # peak temperature of bone at the cement, C
     "l1_collapse_balloon_cement": 68.82,  # lost anterior height restored, %
-    "l1_collapse_hexahedra": 1.385,  # stiffness, augmented / fractured
+    "l1_collapse_hexahedra": 1.334,  # stiffness, augmented / fractured
     "from_images": 1.294,  # stiffness, augmented / intact
 }
 
