@@ -11,7 +11,8 @@ from vbsim.checks import InvalidCase, MissingExtra
 from vbsim.mesh.io.vtu import read_vtu
 from vbsim.mesh.tetra.body import _core
 from vbsim.study import memory, read_case, run_case
-from vbsim.study.pipeline import build_stages, solve_stages
+from vbsim.study.pipeline import build_stages, measure_stages, solve_stages
+from vbsim.study.store import StageStore
 
 # First order, so that few unknowns do; second order is compared with hexahedra elsewhere.
 CASE = {
@@ -50,6 +51,19 @@ def test_the_mesh_is_written_with_its_fields(result):
     sunk = -mesh.point_data["displacement_mm"][top, 2].mean()
     assert 1000.0 / sunk == pytest.approx(result.value("augmented", "stiffness"), rel=1e-5)
     assert np.isfinite(mesh.cell_data["von_mises_mpa"]).all()
+
+
+def test_stages_kept_on_other_cells_are_not_taken_for_these(tmp_path):
+    pytest.importorskip("pytetwild", reason="needs the extra 'tet'")
+    case, kept = read_case({**CASE, "steps": [], "tests": CASE["tests"][:1]}), StageStore(tmp_path)
+
+    def solved():
+        return measure_stages(case, solve_stages(case, build_stages(case), store=kept))[0]
+
+    _core.cache_clear()
+    assert [solved().was_kept for _ in range(2)] == [False, True]
+    _core.cache_clear()
+    assert not solved().was_kept
 
 
 def test_intact_stiffness_is_that_of_hexahedra_but_for_locking():
