@@ -33,7 +33,7 @@ def mixed(shape=(4, 3, 5), *, births=False):
         Part(
             "bone",
             others,
-            Elastic(constants[others], rotates=True),
+            Elastic(constants[others], strain="green"),
             1.0,
             gradient if births else None,
         ),
@@ -52,7 +52,7 @@ def crushed(shape=(4, 3, 5), *, births=False):
     gradient = np.eye(3).ravel() + 0.05 * rng.standard_normal((len(some), 9))
     parts = [
         Part("bone", some, Crushable(constants[some], 1.0, crushing("trabecular")), 0.6),
-        Part("bone", others, Elastic(constants[others], rotates=True)),
+        Part("bone", others, Elastic(constants[others], strain="green")),
         Part("wall", some, Crushable(0.3 * constants[some], 2.0, crushing("shell"))),
         Part(
             "cement",

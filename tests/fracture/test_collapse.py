@@ -114,6 +114,16 @@ def test_disc_like_pads_dish_the_endplates(intact):
     assert over[0] > 1.0
 
 
+def test_disc_like_pads_hold_to_a_fifth_of_the_height(intact):
+    """Pads are squeezed far beyond what Green's strain bears: one of them gave way before."""
+    step = Collapse(height_loss_percent=20.0, caps=Potting(kind="disc"))
+    collapsed = step.apply(intact)
+    assert told(collapsed)["collapse_loss_loaded"] == pytest.approx(20.0, abs=0.3)
+    assert told(collapsed)["corners_inverted"] == 0.0
+    part = next(part for part in collapsed.mechanics.parts if part.name == "cap")
+    assert part.law.strain == "logarithmic"
+
+
 def test_rows_of_state_belong_to_their_parts(collapsed):
     body = collapsed.mechanics
     rows = body.state.rows

@@ -37,7 +37,8 @@ BONE_LIKE = Quadric(
 )
 LAWS = {
     "elastic": Elastic(isotropic()),
-    "elastic that rotates": Elastic(isotropic(), rotates=True),
+    "elastic that rotates": Elastic(isotropic(), "green"),
+    "elastic that is squeezed": Elastic(isotropic(), "logarithmic"),
     "bone-like quadric": BONE_LIKE,
     "fabric quadric": Quadric(
         isotropic() * [0.4, 0.4, 1.0, 0.4, 0.4, 0.4, 0.6, 0.6, 0.4],
@@ -129,14 +130,26 @@ def test_tangent_at_rest_is_the_elastic_stiffness(law):
     assert A[5, 7] == pytest.approx(c[6], rel=1e-12, abs=1e-9)
 
 
-def test_a_rotation_leaves_the_rotating_law_without_stress():
+@pytest.mark.parametrize("name", ["elastic that rotates", "elastic that is squeezed"])
+def test_a_rotation_leaves_the_rotating_law_without_stress(name):
     c, s = np.cos(0.4), np.sin(0.4)
     turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-    point = Point(LAWS["elastic that rotates"])
+    point = Point(LAWS[name])
     F = np.eye(3) + 0.01 * np.arange(9.0).reshape(3, 3)
     assert np.abs(point.ask(turn)[0]).max() < 1e-12 * E
     turned = point.ask(turn @ F)[0].reshape(3, 3)
     assert np.allclose(turned, turn @ point.ask(F)[0].reshape(3, 3), rtol=0, atol=1e-10 * E)
+
+
+def test_only_the_logarithmic_strain_bears_a_large_squeeze():
+    """Uniaxial stress: P = E ln(l) / l; Saint Venant-Kirchhoff gives way at a stretch of 0.58."""
+    soft, rotating = (Point(LAWS[f"elastic that {name}"]) for name in ("is squeezed", "rotates"))
+    strains = [-0.1, -0.3, -0.5, -0.7]
+    found = [soft.uniaxial(strain) for strain in strains]
+    wanted = [E * np.log(1.0 + strain) / (1.0 + strain) for strain in strains]
+    assert found == pytest.approx(wanted, rel=1e-9)
+    weaker = [rotating.uniaxial(strain) for strain in strains]
+    assert weaker[3] > weaker[2] > -40.0
 
 
 def test_ideal_plasticity_yields_at_its_strength_in_compression_and_tension():

@@ -34,7 +34,7 @@ N_PACKED = 171
 # Traction out of balance that is wanted, and taken where round-off allows no better: of the stress,
 # and as a strain, for cells without stress.
 _WANTED, _TAKEN = (1e-10, 1e-13), (1e-6, 1e-10)
-_LIMIT, _SEARCHES = 30, 12
+_LIMIT, _SEARCHES = 80, 12
 _SLOPE = 0.5  # left of the slope along a step, at most
 # Added to what resists a, as a share of its elastic value: ideal flow across resists nothing.
 _HELD = 1e-9
@@ -180,43 +180,42 @@ def _balanced(plates, at, active, old, new, dt, stiff, relief, room, laws):
     of the slope along them.
     """
     S, R, tried = room.S, room.R, room.tried
-    flag, norm, size = _out_of_balance(plates, at, active, old, new, dt, relief, room, laws)
-    if flag != 0:
-        for k in range(3):
-            relief[k] = 0.0
-        flag, norm, size = _out_of_balance(plates, at, active, old, new, dt, relief, room, laws)
-        if flag != 0:
-            return flag
+    x = y = z = share = slope = low = at_low = at_high = 0.0
+    high, searches, norm, size = np.inf, 0, np.inf, 0.0
     for _ in range(_LIMIT):
-        for k in range(3):
-            S[k, k] += _HELD * stiff
-        if norm <= max(_WANTED[0] * size, _WANTED[1] * stiff):
-            return 0
-        x, y, z = _solved(S, R)
-        slope = R[0] * x + R[1] * y + R[2] * z
-        low, high, at_low, at_high = 0.0, np.inf, slope, 0.0
-        share = 1.0
-        for _ in range(_SEARCHES):
-            tried[0] = relief[0] - share * x
-            tried[1] = relief[1] - share * y
-            tried[2] = relief[2] - share * z
-            flag, norm, size = _out_of_balance(plates, at, active, old, new, dt, tried, room, laws)
-            if flag != 0:
-                share = low + 0.3 * (share - low)
-                continue
-            now = R[0] * x + R[1] * y + R[2] * z
-            if abs(now) <= _SLOPE * abs(slope) or (now > 0.0 and high == np.inf):
-                break
+        tried[0] = relief[0] - share * x
+        tried[1] = relief[1] - share * y
+        tried[2] = relief[2] - share * z
+        flag, norm, size = _out_of_balance(plates, at, active, old, new, dt, tried, room, laws)
+        searches += 1
+        if flag != 0:
+            if searches > _SEARCHES:
+                return flag
+            if share == 0.0:  # where it begins: at no relief then
+                for k in range(3):
+                    relief[k] = 0.0
+            share = low + 0.3 * (share - low)
+            continue
+        now = R[0] * x + R[1] * y + R[2] * z
+        is_good = abs(now) <= _SLOPE * abs(slope) or (now > 0.0 and high == np.inf)
+        if not is_good and searches <= _SEARCHES:
             if now > 0.0:
                 low, at_low = share, now
             else:
                 high, at_high = share, now
             between = at_low / (at_low - at_high)
             share = low + min(max(between, 0.1), 0.9) * (high - low)
-        if flag != 0:
-            return flag
+            continue
         for k in range(3):
             relief[k] = tried[k]
+            S[k, k] += _HELD * stiff
+        if norm <= max(_WANTED[0] * size, _WANTED[1] * stiff):
+            return 0
+        x, y, z = _solved(S, R)
+        slope = R[0] * x + R[1] * y + R[2] * z
+        low, high, at_low, share, searches = 0.0, np.inf, slope, 1.0, 0
+    for k in range(3):
+        relief[k] = tried[k]
     return 0 if norm <= max(_TAKEN[0] * size, _TAKEN[1] * stiff) else 1
 
 

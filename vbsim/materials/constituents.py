@@ -177,7 +177,8 @@ class Constituents:
         """Return a body of one elastic constituent a voxel, with the stiffness of the field."""
         constants = materials.mean_constants().reshape(-1, 9)
         cells = np.flatnonzero(materials.moduli.any(axis=0))
-        return cls.join([Part("body", cells, Elastic(constants[cells], rotates))])
+        law = Elastic(constants[cells], "green" if rotates else "small")
+        return cls.join([Part("body", cells, law)])
 
     @property
     def is_inelastic(self) -> NDArray[np.bool_]:

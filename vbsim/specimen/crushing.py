@@ -40,6 +40,10 @@ _THROUGH = 2e-3
 # Strength of bone without mineral (marrow), MPa: keeps the power law away from zero.
 _LEAST_STRENGTH_MPA = 0.02
 
+# Caps of a smaller shear modulus are squeezed by more than the few per cent that Green's strain is
+# meant for: disc-like pads gave way at half their height.
+_SOFT_MPA = 100.0
+
 # The offset that defines the published yield stress.
 _OFFSET = 0.002
 
@@ -111,7 +115,9 @@ def crushable_compartment(
         return
     own = constants[cells] / share[cells, None]
     if law is None:
-        yield Part(name, cells, Elastic(own, rotates=True), share[cells])
+        is_soft = own[:, 6].max() < _SOFT_MPA
+        elastic = Elastic(own, "logarithmic" if is_soft else "green")
+        yield Part(name, cells, elastic, share[cells])
         return
     strength = np.broadcast_to(strength_mpa, fraction.shape).ravel()[cells]
     yield Part(name, cells, Crushable(own, strength, law), share[cells])

@@ -33,10 +33,19 @@ editing a law.
 from vbsim.kernels.constitutive.ladder import (
     CRUSHABLE,
     ELASTIC,
+    HENCKY,
     INTERFACE,
     QUADRIC,
     SAINT_VENANT,
     respond,
 )
 
-__all__ = ["CRUSHABLE", "ELASTIC", "INTERFACE", "QUADRIC", "SAINT_VENANT", "respond"]
+__all__ = [
+    "CRUSHABLE",
+    "ELASTIC",
+    "HENCKY",
+    "INTERFACE",
+    "QUADRIC",
+    "SAINT_VENANT",
+    "respond",
+]

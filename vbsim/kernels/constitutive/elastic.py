@@ -1,15 +1,26 @@
-"""Elastic laws: linear, and Saint Venant-Kirchhoff for large rotations.
+"""Elastic laws: linear, Saint Venant-Kirchhoff for large rotations, Hencky for large strains.
 
 Parameters are the nine constants ``c11 c22 c33 c12 c13 c23 c44 c55 c66`` of an axis-aligned
-orthotropic stiffness, MPa. Neither keeps a state.
+orthotropic stiffness, MPa. None keeps a state.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
 from vbsim.kernels import kernel
+from vbsim.kernels.constitutive import logarithmic
 from vbsim.kernels.constitutive.voigt import PLACE, small_strain, spread_stress, spread_tangent
 
-__all__ = ["N_PARAMS", "linear", "saint_venant", "stress", "stiffness"]
+__all__ = [
+    "N_PARAMS",
+    "hencky",
+    "linear",
+    "logarithmic_stress",
+    "saint_venant",
+    "stress",
+    "stiffness",
+]
 
 N_PARAMS = 9
 
@@ -53,7 +64,8 @@ def linear(F, params, old, dt, P, A, new):
 def saint_venant(F, params, old, dt, P, A, new):
     """Linear elasticity between Green's strain and the second Piola stress.
 
-    Exact for any rotation, meant for strains of a few per cent.
+    Exact for any rotation, meant for strains of a few per cent: squeezed to 0.58 of its length it
+    gives way.
     """
     new[:] = old
     E = (
@@ -86,4 +98,30 @@ def saint_venant(F, params, old, dt, P, A, new):
                     else:
                         total += params[9 - J - L] * F[3 * i + L] * F[3 * k + J]
                     A[3 * i + J, 3 * k + L] = total
+    return 0
+
+
+@kernel
+def logarithmic_stress(eps, params, old, dt, sig, C, new):
+    """Set stress (6,) and its derivative (6, 6) from the logarithmic strain (6,)."""
+    new[:] = old
+    total, rows = stress(params, eps), stiffness(params)
+    for i in range(6):
+        sig[i] = total[i]
+        for j in range(6):
+            C[i, j] = rows[i][j]
+
+
+@kernel
+def hencky(F, params, old, dt, P, A, new):
+    """Linear elasticity of the logarithmic strain: the harder to squeeze, the shorter it is.
+
+    Returns 1 if the voxel is inverted.
+    """
+    work, Q = np.empty((9, 6)), np.empty((3, 3))
+    eps, sig, lengths, C = work[0], work[1], work[2, :3], work[3:]
+    if not logarithmic.strain(F, eps, lengths, Q):
+        return 1
+    logarithmic_stress(eps, params, old, dt, sig, C, new)
+    logarithmic.piola(F, sig, C, lengths, Q, P, A)
     return 0

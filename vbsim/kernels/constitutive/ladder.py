@@ -11,12 +11,13 @@ __all__ = [
     "QUADRIC",
     "CRUSHABLE",
     "INTERFACE",
+    "HENCKY",
     "is_logarithmic",
     "respond",
     "stress",
 ]
 
-ELASTIC, SAINT_VENANT, QUADRIC, CRUSHABLE, INTERFACE = 0, 1, 2, 3, 4
+ELASTIC, SAINT_VENANT, QUADRIC, CRUSHABLE, INTERFACE, HENCKY = 0, 1, 2, 3, 4, 5
 
 
 @kernel
@@ -32,16 +33,21 @@ def respond(law, F, params, old, dt, P, A, new):
         return crushable.respond(F, params, old, dt, P, A, new)
     if law == INTERFACE:
         return interface.respond(F, params, old, dt, P, A, new)
+    if law == HENCKY:
+        return elastic.hencky(F, params, old, dt, P, A, new)
     return 2
 
 
 @inlined
 def is_logarithmic(law):
     """Return whether a law knows `stress`; such constituents of a voxel share their strain."""
-    return law == CRUSHABLE
+    return law in (CRUSHABLE, HENCKY)
 
 
 @inlined
 def stress(law, eps, params, old, dt, sig, C, new):
     """Set stress and tangent of the logarithmic strain; for laws that are a function of it."""
-    crushable.stress(eps, params, old, dt, sig, C, new)
+    if law == HENCKY:
+        elastic.logarithmic_stress(eps, params, old, dt, sig, C, new)
+    else:
+        crushable.stress(eps, params, old, dt, sig, C, new)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,12 @@ from vbsim.checks import require
 from vbsim.kernels import constitutive
 
 __all__ = ["Elastic"]
+
+_CODES = {
+    "small": constitutive.ELASTIC,
+    "green": constitutive.SAINT_VENANT,
+    "logarithmic": constitutive.HENCKY,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +28,13 @@ class Elastic:
     ----------
     constants_mpa : (n, 9) float
         ``c11 c22 c33 c12 c13 c23 c44 c55 c66`` of each voxel.
-    rotates : bool
-        Saint Venant-Kirchhoff, exact for large rotations, instead of small strain.
+    strain : {"small", "green", "logarithmic"}
+        Which strain the stress is linear in: the small one; Green's, exact for large rotations
+        (Saint Venant-Kirchhoff); the logarithmic one, for large strains too (Hencky).
     """
 
     constants_mpa: NDArray[np.float64]
-    rotates: bool = False
+    strain: Literal["small", "green", "logarithmic"] = "small"
 
     def __post_init__(self) -> None:
         shape = np.shape(self.constants_mpa)
@@ -35,7 +43,7 @@ class Elastic:
     @property
     def code(self) -> int:
         """Rung of the ladder."""
-        return constitutive.SAINT_VENANT if self.rotates else constitutive.ELASTIC
+        return _CODES[self.strain]
 
     @property
     def n_state(self) -> int:
