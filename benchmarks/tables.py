@@ -71,7 +71,9 @@ def tables(folder: Path) -> str:
     plastic = latest(folder / "plastic.jsonl", PlasticRecord, lambda p: (p.name, p.structure))
     if plastic:
         found += ["### Plastic block, beside CalculiX, one thread", plastic_table(plastic)]
-    tasks = latest(folder / "mechanics.jsonl", MechanicsRecord, lambda m: (m.task, m.spacing_mm))
+    tasks = latest(
+        folder / "mechanics.jsonl", MechanicsRecord, lambda m: (m.mesh, m.task, m.spacing_mm)
+    )
     if tasks:
         found += ["### Strength and collapse of an L1, one thread", mechanics_table(tasks)]
     given = latest(folder / "injection.jsonl", InjectionRecord, lambda i: (i.task, i.spacing_mm))
@@ -264,13 +266,15 @@ def mechanics_table(records: list[MechanicsRecord]) -> str:
     """Return a row a task and spacing."""
     head = (
         "task",
-        "voxels mm",
+        "cells",
+        "mm",
         "degrees of freedom",
         "steps",
         "Newton",
         "CG",
         "CPU s",
         "peak N",
+        "came back",
         "inverted centres",
         "inverted corners",
         "load",
@@ -278,6 +282,7 @@ def mechanics_table(records: list[MechanicsRecord]) -> str:
     rows = [
         (
             r.task,
+            r.mesh,
             f"{r.spacing_mm:g}",
             f"{r.dof:,}",
             str(r.steps),
@@ -285,6 +290,7 @@ def mechanics_table(records: list[MechanicsRecord]) -> str:
             str(r.krylov),
             f"{r.cpu_s:.1f}",
             f"{r.peak_n:.0f}",
+            "" if r.recovered_percent is None else f"{r.recovered_percent:.0f} %",
             str(r.inverted_centres),
             str(r.inverted_corners),
             f"{r.load:.1f}",
