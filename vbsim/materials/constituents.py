@@ -58,6 +58,8 @@ class Part(NamedTuple):
         Where it lies in the thickness of thin cells of a mesh, from -1 to 1 between their faces
         (see `through_thickness`); in tetrahedra the number of an integration point, from 1 (see
         `at_points`); 0 sees their mean strain.
+    across : int
+        Direction of a thin cell's own axes that leads through its thickness: 0, 1 or 2.
     """
 
     name: str
@@ -66,16 +68,18 @@ class Part(NamedTuple):
     weight: ArrayLike = 1.0
     birth: FloatArray | None = None
     height: float = 0.0
+    across: int = 2
 
 
-def through_thickness(part: Part) -> list[Part]:
+def through_thickness(part: Part, across: int) -> list[Part]:
     """Return a constituent of thin cells of a mesh as three, at points through their thickness.
 
-    Its laws then see how the cells bend; elastic cells are as stiff as before.
+    Its laws then see how the cells bend; elastic cells are as stiff as before. `across` is the
+    axis of the cells (as shape functions count them) that leads through the thickness.
     """
     weight = np.asarray(part.weight)
     return [
-        part._replace(weight=share * weight, height=height)
+        part._replace(weight=share * weight, height=height, across=across)
         for height, share in zip(_HEIGHTS, _SHARES, strict=True)
     ]
 
@@ -119,6 +123,8 @@ class Constituents:
         Gradients F0 (see `Part`).
     height : (n,) float
         Place in the thickness of a thin cell (see `Part`).
+    across : (n,) int
+        Axis of the cell that leads through its thickness.
     """
 
     names: tuple[str, ...]
@@ -131,6 +137,7 @@ class Constituents:
     birth: IntArray
     births: FloatArray
     height: FloatArray
+    across: IntArray
 
     @classmethod
     def join(cls, parts: Sequence[Part]) -> Constituents:
@@ -159,6 +166,7 @@ class Constituents:
         index = np.repeat([names.index(part.name) for part in parts], counts)
         code = np.repeat([part.law.code for part in parts], counts)
         height = np.repeat([part.height for part in parts], counts)
+        across = np.repeat([part.across for part in parts], counts)
         return cls(
             names,
             frozen(cell[order]),
@@ -170,6 +178,7 @@ class Constituents:
             frozen(birth[order]),
             frozen(np.concatenate(births) if births else np.zeros((0, 9))),
             frozen(height[order]),
+            frozen(across[order]),
         )
 
     @classmethod

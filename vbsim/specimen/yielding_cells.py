@@ -29,6 +29,9 @@ __all__ = ["CoreMeans", "across_layers", "yielding_cells"]
 
 FloatArray = NDArray[np.float64]
 
+# Axis of hexahedra through the thickness: the first in cells of the plan's outer ring, the last in
+# layers of the sweep.
+_ACROSS = {"shell": 0, "endplate": 2}
 # Voxels with less of what is sampled take the values of their neighbours.
 _LEAST = 0.05
 
@@ -61,10 +64,10 @@ def across_layers(specimen: FittedSpecimen, parts: Iterable[Part]) -> list[Part]
     """Return constituents of cells with those of wall and endplates at points across them."""
     made: list[Part] = []
     for part in parts:
-        if part.name not in ("shell", "endplate") or specimen.domain.kind == "tetra":
+        if part.name not in _ACROSS or specimen.domain.kind == "tetra":
             made.append(part)
         elif specimen.domain.kind == "hexahedron":
-            made += through_thickness(part)
+            made += through_thickness(part, _ACROSS[part.name])
         else:
             made += at_points(part, len(specimen.element.rule.weights))
     return made

@@ -168,7 +168,7 @@ class FlatCells:
 
 
 class ThinCells:
-    """Cells whose laws are asked at points through their thickness, the shortest way across.
+    """Cells whose laws are asked at points through their thickness.
 
     Parameters
     ----------
@@ -196,7 +196,8 @@ class ThinCells:
         self.entries, self._active, first, height = sites(made, cells)
         self.begins = self._active.entry[first[:-1]]
         self._refuse_others(made)
-        bends, normal = first_moments(means.mesh, element, cells)
+        across = made.across[self.entries[self.begins]]
+        bends, normal = first_moments(means.mesh, element, cells, across)
         self._plates = cell_plates.Plates(cells, bends, normal, first, height)
         n = len(cells)
         self._stress, self.tangent = np.zeros((n, 18)), np.zeros((n, cell_plates.N_PACKED))
@@ -328,12 +329,14 @@ class PointCells:
         return packed
 
 
-def first_moments(mesh: Mesh, element: Element, cells: IntArray) -> tuple[FloatArray, FloatArray]:
+def first_moments(
+    mesh: Mesh, element: Element, cells: IntArray, across: IntArray
+) -> tuple[FloatArray, FloatArray]:
     """Return how the gradients of some thin cells grow through the thickness.
 
-    With z from -1 to 1 along the shortest way across and z0 its mean, the part of a gradient that
-    grows with z is ``sum (z - z0) dN dV / sum (z - z0)^2 dV``. It is scaled so that heights with a
-    mean square of 1/3 stand for cells whose own mean square is another.
+    With z from -1 to 1 along the cell's own axis `across` (0, 1 or 2) and z0 its mean, the part of
+    a gradient that grows with z is ``sum (z - z0) dN dV / sum (z - z0)^2 dV``. It is scaled so that
+    heights with a mean square of 1/3 stand for cells whose own mean square is another.
 
     Returns
     -------
@@ -344,7 +347,6 @@ def first_moments(mesh: Mesh, element: Element, cells: IntArray) -> tuple[FloatA
     """
     slopes = element.values(np.zeros((1, 3)))[1][0]
     centre = np.linalg.inv(np.einsum("ak,cai->cki", slopes, mesh.points[mesh.cells[cells]]))
-    across = np.linalg.norm(np.linalg.inv(centre), axis=2).argmin(axis=1)
     normal = np.take_along_axis(centre, across[:, None, None], axis=2)[..., 0]
     normal /= np.linalg.norm(normal, axis=1)[:, None]
     gradients, volumes = cell_gradients(mesh.points, mesh.cells[cells], element)
