@@ -57,13 +57,22 @@ def test_stages_kept_on_other_cells_are_not_taken_for_these(tmp_path):
     pytest.importorskip("pytetwild", reason="needs the extra 'tet'")
     case, kept = read_case({**CASE, "steps": [], "tests": CASE["tests"][:1]}), StageStore(tmp_path)
 
-    def solved():
-        return measure_stages(case, solve_stages(case, build_stages(case), store=kept))[0]
+    def solved(folder):
+        stages = build_stages(case, kept=folder)
+        return measure_stages(case, solve_stages(case, stages, store=kept))[0]
 
     _core.cache_clear()
-    assert [solved().was_kept for _ in range(2)] == [False, True]
+    assert [solved(None).was_kept for _ in range(2)] == [False, True]
     _core.cache_clear()
-    assert not solved().was_kept
+    assert not solved(tmp_path).was_kept
+    # Cells that lie beside what was solved on them are found again.
+    _core.cache_clear()
+    assert solved(tmp_path).was_kept
+    file = next(tmp_path.glob("*.cells.npz"))
+    file.write_bytes(b"torn")
+    _core.cache_clear()
+    assert not solved(tmp_path).was_kept
+    assert len(file.read_bytes()) > 1000
 
 
 def test_intact_stiffness_is_that_of_hexahedra_but_for_locking():

@@ -20,7 +20,7 @@ CASE = {
     "steps": [
         {"kind": "collapse", "height_loss_percent": 6.0},
         {"kind": "traction", "force_n": 40.0},
-        {"kind": "cement", "volume_ml": 1.0},
+        {"kind": "cement", "volume_ml": 1.0, "debonds": True, "injection_pressure_mpa": 0.05},
     ],
     "tests": [{"kind": "compression"}],
 }

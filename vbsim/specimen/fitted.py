@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -343,11 +344,14 @@ class TetraFitter:
         Wanted edge of the cells inside, mm.
     element : str
         Name of the finite element: ``tet10`` or ``tet4``.
+    kept : Path, optional
+        Folder in which tetrahedra, drawn at random, are kept for the next time.
     """
 
     shape: HexaFitter
     size_mm: float
     element: str = "tet10"
+    kept: Path | None = None
 
     @property
     def order(self) -> int:
@@ -372,7 +376,8 @@ class TetraFitter:
     def _mesh(self, specimen: Specimen) -> TetraBody:
         """Return the mesh that fits a stage: after mechanics its own mesh, as it lies now."""
         if specimen.mechanics is None:
-            return tetra_body(self.shape.mesh(specimen), self.size_mm, order=self.order)
+            shape = self.shape.mesh(specimen)
+            return tetra_body(shape, self.size_mm, order=self.order, kept=self.kept)
         require(specimen.ends is None, "specimen", specimen.name, "without caps before fitting")
         before: TetraBody = specimen.mechanics.reference.body
         displacement = specimen.mechanics.displacement_mm.T

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from vbsim.study.faults import located
 from vbsim.study.hexa import pictured, pictured_failures
 from vbsim.study.results import NO_TEST, Row
 from vbsim.study.store import StageStore
+from vbsim.study.tetra import Tetra
 
 __all__ = [
     "Stage",
@@ -112,7 +114,9 @@ def silent(doing: str, done: float) -> None:
 # Building -----------------------------------------------------------------------------------------
 
 
-def build_stages(case: Case, *, earlier: Sequence[Stage] = ()) -> tuple[Stage, ...]:
+def build_stages(
+    case: Case, *, earlier: Sequence[Stage] = (), kept: Path | None = None
+) -> tuple[Stage, ...]:
     """Return every stage of a case, potted and not yet loaded.
 
     Parameters
@@ -122,6 +126,8 @@ def build_stages(case: Case, *, earlier: Sequence[Stage] = ()) -> tuple[Stage, .
     earlier : sequence of Stage
         First stages of a case that is the same up to there; they are taken as they are, loaded or
         not, and the rest is built on them.
+    kept : Path, optional
+        Folder in which tetrahedra, drawn at random, are kept, so that the same are found again.
 
     Raises
     ------
@@ -131,7 +137,7 @@ def build_stages(case: Case, *, earlier: Sequence[Stage] = ()) -> tuple[Stage, .
     """
     stages = list(earlier)
     if not stages:
-        intact = _intact(case)
+        intact = _intact(case, kept)
         stages.append(_potted(case, intact, 0, (), intact))
     for index in range(len(stages) - 1, len(case.steps)):
         step = case.steps[index]
@@ -141,17 +147,17 @@ def build_stages(case: Case, *, earlier: Sequence[Stage] = ()) -> tuple[Stage, .
     return tuple(stages)
 
 
-def _intact(case: Case) -> Specimen:
+def _intact(case: Case, kept: Path | None) -> Specimen:
     with _blamed("vertebra", case.vertebra):
         vertebra = _unread(case.vertebra)
         grid = case.mesh.around(vertebra, case.potting)
         place = f"mesh.{'spacing' if isinstance(case.mesh, Voxels) else 'sampling'}_mm"
         memory.refuse_too_large(grid.n_cells, len(case.steps) + 1, case.mesh.spacing_mm, place)
         intact = Specimen.from_bone(vertebra, grid, case.bone)
-        return _with_mesher(case, intact)
+        return _with_mesher(case, intact, kept)
 
 
-def _with_mesher(case: Case, intact: Specimen) -> Specimen:
+def _with_mesher(case: Case, intact: Specimen, kept: Path | None) -> Specimen:
     """Return an intact stage whose mechanics runs on a mesh that fits, if that fits into memory."""
     if isinstance(case.mesh, Voxels):
         return intact
@@ -160,9 +166,10 @@ def _with_mesher(case: Case, intact: Specimen) -> Specimen:
     if isinstance(fitter, TetraFitter):
         counts = fitter.expected(frame)
         memory.refuse_tetra_too_large(counts, mesh.size_mm, order=fitter.order, has_laws=laws)
-    else:
-        size, filled = mesh.size_mm, case.has_cement
-        memory.refuse_mesh_too_large(fitter.layout, size, has_laws=laws, has_cement=filled)
+        assert isinstance(mesh, Tetra)
+        return replace(intact, mesher=mesh.mesher(case.vertebra, frame, kept=kept))
+    size, filled = mesh.size_mm, case.has_cement
+    memory.refuse_mesh_too_large(fitter.layout, size, has_laws=laws, has_cement=filled)
     return replace(intact, mesher=mesh.mesher(case.vertebra, frame))
 
 
@@ -183,8 +190,8 @@ def _potted(
     log.info(specimen.history[-1])
     if not isinstance(case.mesh, Voxels):
         with _blamed("mesh", case.mesh):
-            fitter = case.mesh.fitter(case.vertebra, intact.anatomy.frame, case.potting)
-            fitted = replace(fitter.fit(specimen), name=name)
+            assert intact.mesher is not None
+            fitted = replace(intact.mesher(case.potting).fit(specimen), name=name)
         return Stage(name, n_steps, fitted, specimen, specimen.report)
     with _blamed("potting", case.potting):
         potted = case.potting.apply(specimen)

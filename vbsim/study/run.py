@@ -186,7 +186,8 @@ def compute(
         As `run_case`.
     """
     with data.recording() as constants, physics_warnings() as warned, compilation_told():
-        stages = build_stages(case, earlier=earlier)
+        kept = None if store is None else store.folder
+        stages = build_stages(case, earlier=earlier, kept=kept)
         stages = solve_stages(case, stages, store=store, progress=progress)
         stages = measure_stages(case, stages)
         rows = tabulate(case, stages)
@@ -199,7 +200,8 @@ def _draw_later(case: Case, earlier: StudyResult, draw: Draw, progress: Progress
     """Add the pictures that an earlier run left out; kept stages are not solved again."""
     with physics_warnings():
         store = StageStore(earlier.folder.parent / STAGES)
-        stages = solve_stages(case, build_stages(case), store=store, progress=progress)
+        stages = build_stages(case, kept=store.folder)
+        stages = solve_stages(case, stages, store=store, progress=progress)
     with written_aside(earlier.folder / FIGURES) as aside:
         draw(case, stages, earlier.rows, aside)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -25,8 +26,8 @@ class Tetra(Parameters):
     The core is filled anew for every drawn shape (needs the extra ``tet``); wall, endplates and
     caps are layers on its surface. Mechanics keeps the cells of the intact body, as voxels and
     hexahedra do: stages after it are the same cells where they lie then. The mesher draws random
-    numbers that cannot be fixed: a case run anew has other cells, and stiffness differs by 0.2 %,
-    with cement by 1.2 % (cells of 2.8 mm).
+    numbers that cannot be fixed; cells are therefore kept beside the results. A case run anew in
+    another folder has other cells, and stiffness differs by 0.2 %, with cement by 1.2 % (2.8 mm).
     """
 
     kind: Literal["tetra"] = Field("tetra", description="Tetrahedra that fill the body.")
@@ -57,14 +58,23 @@ class Tetra(Parameters):
         return self.model_copy(update={"size_mm": 4.0, "sampling_mm": max(2.0, spacing_mm)})
 
     def fitter(
-        self, vertebra: Vertebra | ImagedVertebra, intact: BodyFrame, potting: Potting
+        self,
+        vertebra: Vertebra | ImagedVertebra,
+        intact: BodyFrame,
+        potting: Potting,
+        *,
+        kept: Path | None = None,
     ) -> TetraFitter:
-        """Return what fills every stage of a vertebra."""
+        """Return what fills every stage of a vertebra; cells are kept in a given folder."""
         shape = self._shape.fitter(vertebra, intact, potting)
-        return TetraFitter(shape, self.size_mm, self.element)
+        return TetraFitter(shape, self.size_mm, self.element, kept)
 
     def mesher(
-        self, vertebra: Vertebra | ImagedVertebra, intact: BodyFrame
+        self,
+        vertebra: Vertebra | ImagedVertebra,
+        intact: BodyFrame,
+        *,
+        kept: Path | None = None,
     ) -> Callable[[Potting], TetraFitter]:
         """Return what gives the fitter of a vertebra between any caps."""
-        return partial(self.fitter, vertebra, intact)
+        return partial(self.fitter, vertebra, intact, kept=kept)

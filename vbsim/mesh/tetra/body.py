@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from vbsim.mesh.order import halfway, second_order
 from vbsim.mesh.quality import scaled_jacobian
 from vbsim.mesh.surface import Surface
 from vbsim.mesh.tetra.filling import tetrahedralize
+from vbsim.mesh.tetra.kept import keep_cells, kept_cells
 from vbsim.mesh.tetra.layers import prisms, rim_quads
 from vbsim.mesh.tetra.nearest import Skin
 
@@ -128,7 +130,9 @@ def expected_counts(
     return TetraCounts(int(cells), int(_POINTS[order] * cells))
 
 
-def tetra_body(shape: HexaBody, size_mm: float, *, order: int = 2) -> TetraBody:
+def tetra_body(
+    shape: HexaBody, size_mm: float, *, order: int = 2, kept: Path | None = None
+) -> TetraBody:
     """Mesh a body.
 
     Parameters
@@ -139,6 +143,8 @@ def tetra_body(shape: HexaBody, size_mm: float, *, order: int = 2) -> TetraBody:
         Wanted edge of the cells inside the core, mm.
     order : {1, 2}
         2 puts a node in the middle of every edge.
+    kept : Path, optional
+        Folder in which the tetrahedra of a core are kept for the next time.
 
     Raises
     ------
@@ -148,7 +154,7 @@ def tetra_body(shape: HexaBody, size_mm: float, *, order: int = 2) -> TetraBody:
         If a cell would be flat or inside out.
     """
     skin, out = _core_skin(shape)
-    core = _core(skin.points.tobytes(), skin.triangles.tobytes(), size_mm)
+    core = _core(skin.points.tobytes(), skin.triangles.tobytes(), size_mm, kept)
     build = _Layers(core.points, core.cells)
     faces = _faces(core, skin, size_mm)
     if out is not None:
@@ -173,12 +179,18 @@ def tetra_body(shape: HexaBody, size_mm: float, *, order: int = 2) -> TetraBody:
 
 
 @lru_cache(maxsize=_KEPT)
-def _core(points: bytes, triangles: bytes, size_mm: float) -> Mesh:
+def _core(points: bytes, triangles: bytes, size_mm: float, kept: Path | None) -> Mesh:
     """Return tetrahedra inside a surface, the same ones for the same surface."""
     # A copy: what lies in bytes cannot be written to, and the library asks that it could.
     places = np.frombuffer(points, np.float64).reshape(-1, 3).copy()
-    corners = np.frombuffer(triangles, np.int64).reshape(-1, 3)
-    return tetrahedralize(Surface(places, corners), size_mm)
+    surface = Surface(places, np.frombuffer(triangles, np.int64).reshape(-1, 3))
+    if kept is None:
+        return tetrahedralize(surface, size_mm)
+    found = kept_cells(kept, surface, size_mm)
+    if found is None:
+        found = tetrahedralize(surface, size_mm)
+        keep_cells(kept, surface, size_mm, found)
+    return found
 
 
 def moved_tetra_body(body: TetraBody, displacement_mm: FloatArray, *, cap_mm: float) -> TetraBody:
