@@ -7,10 +7,10 @@ not measured: the same is done on coarse voxels before.
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from time import perf_counter, process_time
+
+from spacings import WARM_MM, Clock, options, tell
 
 from vbsim.anatomy import Vertebra
 from vbsim.augmentation import Curing, Injection
@@ -18,11 +18,10 @@ from vbsim.fracture import Wedge
 from vbsim.materials import Bone
 from vbsim.mesh import VoxelGrid
 from vbsim.specimen import Specimen
-from vbsim.study.benchmark import Surroundings, write_records
+from vbsim.study.benchmark import Surroundings
 from vbsim.study.benchmark.record import Measured
 from vbsim.study.pipeline import physics_warnings
 
-WARM_MM = 4.0
 INJECTED = Injection(volume_ml=5.0, start_min=5.0, seed=1)
 CURED = Curing(duration_min=20.0)
 
@@ -56,10 +55,10 @@ def measured(spacing_mm: float) -> list[InjectionRecord]:
     leaked = 0.0
     for task, step in (("injection", INJECTED), ("curing", CURED)):
         around = Surroundings()
-        begun = process_time(), perf_counter()
+        clock = Clock()
         with physics_warnings():
             body = step.apply(body)
-        spent = process_time() - begun[0], perf_counter() - begun[1]
+        spent = clock.spent()
         told = {item.name: item.value for item in body.report}
         if task == "injection":
             leaked = told["leaked_volume"]
@@ -84,24 +83,24 @@ def measured(spacing_mm: float) -> list[InjectionRecord]:
     return records
 
 
-def main() -> None:
-    """Do the tasks and print a line each."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--spacings", type=float, nargs="+", default=[1.0])
-    parser.add_argument("--records", type=Path, help="file of records to add to")
-    given = parser.parse_args()
+def told(spacings_mm: Sequence[float]) -> Iterator[tuple[str, InjectionRecord]]:
+    """Yield a line and a record of each task on each spacing."""
     measured(WARM_MM)
-    for spacing_mm in given.spacings:
+    for spacing_mm in spacings_mm:
         for record in measured(spacing_mm):
             hottest = "" if record.hottest_c is None else f", hottest {record.hottest_c:.0f} C"
-            print(
+            line = (
                 f"{record.task} at {spacing_mm:g} mm: {record.cpu_s:.1f} s CPU, "
                 f"{record.steps} steps kept, {record.leaked_ml:.3f} ml leaked, "
-                f"{record.unbalanced:.0e} unbalanced{hottest}",
-                flush=True,
+                f"{record.unbalanced:.0e} unbalanced{hottest}"
             )
-            if given.records:
-                write_records(given.records, [record])
+            yield line, record
+
+
+def main() -> None:
+    """Do the tasks and print a line each."""
+    given = options(__doc__).parse_args()
+    tell(told(given.spacings), given.records)
 
 
 if __name__ == "__main__":

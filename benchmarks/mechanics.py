@@ -8,14 +8,12 @@ for. Making the body and compiling kernels are not measured: the same is done on
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
+from spacings import WARM_MM, Clock, options, tell
 
 from vbsim.anatomy import Vertebra
 from vbsim.fem import Strength
@@ -29,11 +27,10 @@ from vbsim.specimen.deformed import inverted_corners, jacobian
 from vbsim.specimen.failure import load_to_failure
 from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
 from vbsim.specimen.loading import led, settings
-from vbsim.study.benchmark import Surroundings, write_records
+from vbsim.study.benchmark import Surroundings
 from vbsim.study.benchmark.record import Measured
 from vbsim.study.hexa import Hexa
 
-WARM_MM = 4.0
 LOSS_PERCENT = 25.0
 
 
@@ -124,10 +121,10 @@ def size_of(potted: AnySpecimen, displacement_mm: Any) -> dict[str, int]:
 def strength(intact: Specimen) -> dict[str, Any]:
     """Load to failure."""
     potted = potted_of(intact)
-    begun = process_time(), perf_counter()
+    clock = Clock()
     response = load_to_failure(potted, Strength(platen="guided"))
     return {
-        **counted(response.steps, begun),
+        **counted(response.steps, clock),
         **size_of(potted, response.displacement_mm),
         "peak_n": float(response.force_n.max()),
         "recovered_percent": None,
@@ -136,25 +133,24 @@ def strength(intact: Specimen) -> dict[str, Any]:
 
 def collapse(intact: Specimen) -> dict[str, Any]:
     """Collapse, unload, load again to where it had been."""
-    begun = process_time(), perf_counter()
+    clock = Clock()
     after = Collapse(height_loss_percent=LOSS_PERCENT, measured="mean").apply(intact)
     solver = after.mechanics.equilibrium(settings())
     deepest = max(step.axial_mm for step in after.mechanics.history)
     led(solver, Leg("reload", move(deepest), first=0.02, largest=0.08), "reload")
     told = {item.name: item.value for item in after.report}
     return {
-        **counted((*after.mechanics.history, *solver.history), begun),
+        **counted((*after.mechanics.history, *solver.history), clock),
         **size_of(after.mechanics.reference, after.mechanics.displacement_mm),
         "peak_n": told["collapse_force_peak"],
         "recovered_percent": told["collapse_recovered"],
     }
 
 
-def counted(steps: tuple[Step, ...], begun: tuple[float, float]) -> dict[str, Any]:
+def counted(steps: tuple[Step, ...], clock: Clock) -> dict[str, Any]:
     """Return iterations and times."""
     return {
-        "cpu_s": process_time() - begun[0],
-        "wall_s": perf_counter() - begun[1],
+        **clock.spent()._asdict(),
         "steps": len(steps),
         "newton": int(np.sum([step.newton for step in steps])),
         "krylov": int(np.sum([step.krylov for step in steps])),
@@ -164,33 +160,36 @@ def counted(steps: tuple[Step, ...], begun: tuple[float, float]) -> dict[str, An
 TASKS = {"strength": strength, "collapse": collapse}
 
 
-def main() -> None:
-    """Do the tasks and print a line each."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--spacings", type=float, nargs="+", default=[1.0])
-    parser.add_argument("--mesh", choices=BODIES, default="voxels")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--records", type=Path, help="file of records to add to")
-    given = parser.parse_args()
-    body = BODIES[given.mesh]
-    for task in given.tasks:
+def told(
+    mesh: str, tasks: Sequence[str], spacings_mm: Sequence[float]
+) -> Iterator[tuple[str, MechanicsRecord]]:
+    """Yield a line and a record of each task on each spacing."""
+    body = BODIES[mesh]
+    for task in tasks:
         TASKS[task](body(WARM_MM))
-        for spacing_mm in given.spacings:
+        for spacing_mm in spacings_mm:
             intact = body(spacing_mm)
             around = Surroundings()
             found = TASKS[task](intact)
-            record = MechanicsRecord(task, spacing_mm, **found, mesh=given.mesh, load=around.load())
-            told = record.recovered_percent
-            print(
+            record = MechanicsRecord(task, spacing_mm, **found, mesh=mesh, load=around.load())
+            back = record.recovered_percent
+            line = (
                 f"{task} on {record.mesh} of {spacing_mm:g} mm, {record.dof:,} degrees of freedom: "
                 f"{record.cpu_s:.1f} s CPU, {record.steps} steps, {record.newton} Newton, "
                 f"{record.krylov} CG, {record.peak_n:.0f} N"
-                f"{'' if told is None else f', {told:.0f} % came back'}; inverted: "
-                f"{record.inverted_centres} centres, {record.inverted_corners} corners",
-                flush=True,
+                f"{'' if back is None else f', {back:.0f} % came back'}; inverted: "
+                f"{record.inverted_centres} centres, {record.inverted_corners} corners"
             )
-            if given.records:
-                write_records(given.records, [record])
+            yield line, record
+
+
+def main() -> None:
+    """Do the tasks and print a line each."""
+    parser = options(__doc__)
+    parser.add_argument("--mesh", choices=BODIES, default="voxels")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    given = parser.parse_args()
+    tell(told(given.mesh, given.tasks, given.spacings), given.records)
 
 
 if __name__ == "__main__":

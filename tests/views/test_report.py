@@ -10,7 +10,7 @@ import pytest
 from vbsim.checks import InvalidInput
 from vbsim.cli import main
 from vbsim.study.stored import open_study
-from vbsim.views.curves import history_figure, load_displacement, read_history
+from vbsim.views.curves import History, history_figure, load_displacement, read_history
 from vbsim.views.report import case_report
 from vbsim.views.report.sentences import Citations, answer, methods, question
 from vbsim.views.scenes import drawing
@@ -97,6 +97,20 @@ def test_load_histories_become_curves(small_study, tmp_path):
     (axes,) = load_displacement([history]).axes
     assert axes.lines[0].get_ydata().tolist() == [0.0, 1.5, 1.2]
     assert axes.lines[1].get_xdata().tolist() == [0.2]  # the peak is marked
+
+
+def test_traction_after_a_collapse_is_negative():
+    crushed = History("fractured", "steps", {"axial_mm": [0.0, 4.0], "force_n": [0.0, -2000.0]})
+    pulled = History("reduced", "steps", {"axial_mm": [4.0, 3.0], "force_n": [0.0, 200.0]})
+    told = [
+        h._replace(columns={k: np.array(v) for k, v in h.columns.items()})
+        for h in (crushed, pulled)
+    ]
+    (axes,) = load_displacement(told).axes
+    assert axes.lines[0].get_ydata().tolist() == [0.0, 2.0]
+    assert axes.lines[1].get_ydata().tolist() == [0.0, -0.2]
+    assert axes.get_ylim()[0] < -0.2
+    assert "traction negative" in axes.get_ylabel()
 
 
 def test_a_history_without_a_force_is_drawn_over_its_first_column(tmp_path):

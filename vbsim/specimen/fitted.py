@@ -287,20 +287,23 @@ class HexaFitter:
         InvalidInput
             If the specimen is potted, or if a cell would be sheared flat.
         """
-        fitted = _fitted(specimen, self.mesh(specimen), ELEMENTS[self.element], self.potting)
+        body = self.mesh(specimen)
         keeps = self.cement_layer_mm is None or specimen.mechanics is not None
-        if keeps or not fitted.cements:
-            return fitted
-        return replace(self, layout=self._divided(fitted), cement_layer_mm=None).fit(specimen)
+        if not keeps and specimen.fillings:
+            layout = self._divided(specimen, body)
+            return replace(self, layout=layout, cement_layer_mm=None).fit(specimen)
+        return _fitted(specimen, body, ELEMENTS[self.element], self.potting)
 
-    def _divided(self, fitted: FittedSpecimen) -> BodyLayout:
+    def _divided(self, specimen: Specimen, body: HexaBody) -> BodyLayout:
         """Return the layout with thinner layers where a stage has cement and right beside it."""
         layout, n = self.layout, self.layout.plan.n_cells
         first = layout.n_cap + layout.n_plates
         layers = slice(first, first + layout.n_core)
-        filled = fitted.cement_fraction.reshape(-1, n)[layers].max(axis=1) > _LEAST_CEMENT
+        sampler = CellSampler(specimen, body.mesh)
+        cement = _shares(specimen, sampler, body.regions == Region.CORE, specimen.cement_fraction)
+        filled = cement.reshape(-1, n)[layers].max(axis=1) > _LEAST_CEMENT
         near = binary_dilation(filled)
-        height = fitted.domain.points[:, 2].reshape(-1, layout.plan.n_points).mean(axis=1)
+        height = body.mesh.points[:, 2].reshape(-1, layout.plan.n_points).mean(axis=1)
         thickness = np.diff(height)[layers]
         parts = np.ceil(thickness / self.cement_layer_mm).astype(np.int64)
         return layout.divided(np.where(near, np.maximum(parts, 1), 1))

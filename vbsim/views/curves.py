@@ -20,6 +20,8 @@ FloatArray = NDArray[np.float64]
 
 # Endings of a column that may be the way of the platen or the force on it, best first.
 _WAYS = ("axial_mm", "platen_displacement_mm", "displacement_mm", "shortening_mm", "_mm")
+# Less than this share of the largest force below zero is round-off, and no traction.
+_SLIGHT = 1e-3
 _MOST_PANELS, _PANELS_A_ROW = 9, 3
 _FORCES = ("platen_force_n", "force_n", "reaction_n", "_n")
 
@@ -127,18 +129,22 @@ def _finite(history: History, name: str) -> FloatArray:
 def load_displacement(histories: Sequence[History]) -> Figure:
     """Return force against displacement of the histories of one test, one line a stage.
 
+    Both are positive in the direction of the largest force: traction after a collapse is negative.
+
     Parameters
     ----------
     histories : sequence of History
         Histories with a column of a displacement in mm and one of a force in N.
     """
     require(len(histories) > 0, "histories", len(histories), "one or more")
+    ways, forces = (
+        _upright([history.columns[axes_of(history)[k]] for history in histories]) for k in (0, 1)
+    )
     with styled():
         figure = new_figure(4.6, 3.1)
         axes = figure.subplots()
         for k, history in enumerate(histories):
-            way, force = axes_of(history)
-            x, y = np.abs(history.columns[way]), np.abs(history.columns[force])
+            x, y = ways[k], forces[k]
             label = history.stage.replace("_", " ").capitalize()
             look = {"color": STAGES[k % len(STAGES)], "linestyle": STYLES[k % len(STYLES)]}
             axes.plot(x, y / 1e3, label=label, linewidth=1.4, **look)
@@ -146,12 +152,22 @@ def load_displacement(histories: Sequence[History]) -> Figure:
             if 0 < top < len(y) - 1:
                 axes.plot(x[top], y[top] / 1e3, "o", color=look["color"], markersize=4.0)
         axes.set(xlabel="displacement of the platen (mm)", ylabel="force (kN)")
-        axes.set_xlim(left=0.0)
-        axes.set_ylim(bottom=0.0)
+        axes.set_xlim(left=min(0.0, *(np.nanmin(way) for way in ways)))
+        if min(np.nanmin(force) for force in forces) < -_SLIGHT * axes.get_ylim()[1] * 1e3:
+            axes.set_ylabel("force (kN), traction negative")
+            axes.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
+        else:
+            axes.set_ylim(bottom=0.0)
         title = histories[0].test.replace("_", " ").capitalize()
         axes.set_title(title, loc="left")
         axes.legend(loc="best")
         return figure
+
+
+def _upright(columns: Sequence[FloatArray]) -> list[FloatArray]:
+    """Return columns with the sign that makes the largest of all their values positive."""
+    largest = max((values[np.nanargmax(np.abs(values))] for values in columns), key=abs)
+    return [values if largest >= 0.0 else -values for values in columns]
 
 
 def axes_of(history: History) -> tuple[str, str]:
