@@ -20,7 +20,7 @@ from vbsim.materials import Bone
 from vbsim.mesh import VoxelGrid
 from vbsim.mesh.quality import scaled_jacobian
 from vbsim.specimen import Potting, Specimen
-from vbsim.specimen.fitted import HexaFitter
+from vbsim.specimen.fitters import HexaFitter
 
 LEVELS = ("T5", "T6", "T7", "T8", "T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
 SHAPES = {"wedge": Wedge, "biconcave": Biconcave, "crush": Crush}

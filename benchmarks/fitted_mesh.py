@@ -13,7 +13,7 @@ import numpy as np
 
 import vbsim as vb
 from vbsim.specimen import Potting
-from vbsim.specimen.fitted import HexaFitter
+from vbsim.specimen.fitters import HexaFitter
 
 # Edge of the cells of a mesh of 1 million degrees of freedom, mm; others follow from the volume.
 SIZE_MM = 0.53

@@ -6,7 +6,7 @@ from functools import cache
 
 import vbsim as vb
 from vbsim.specimen import Potting
-from vbsim.specimen.fitted import HexaFitter
+from vbsim.specimen.fitters import HexaFitter
 
 
 @cache

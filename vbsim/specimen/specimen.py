@@ -109,7 +109,7 @@ class Specimen:
         The body on its undeformed grid (`specimen.deformed.Deformed`), of which the fields here are
         a picture; None unless mechanics has deformed it.
     mesher : callable or None
-        Gives what fits a mesh between given caps to a stage (`specimen.fitted.HexaFitter`), on
+        Gives what fits a mesh between given caps to a stage (`specimen.fitters.HexaFitter`), on
         which mechanics then runs; None for mechanics on the grid itself.
     volume_intact_ml : float or None
         Volume of the body before any step, ml; None where that stage was never made.

@@ -22,7 +22,8 @@ from vbsim.mesh import VoxelGrid
 from vbsim.mesh.mesh import Mesh
 from vbsim.specimen import Potting, Specimen
 from vbsim.specimen.failure import FailureResponse
-from vbsim.specimen.fitted import FittedSpecimen, HexaFitter
+from vbsim.specimen.fitted import FittedSpecimen
+from vbsim.specimen.fitters import HexaFitter
 from vbsim.study.fields import in_world
 
 __all__ = ["Hexa", "Sampling", "fitted_mesh", "pictured", "pictured_failures"]

@@ -25,7 +25,8 @@ from vbsim.mesh.tetra import TetraBody
 from vbsim.quantities import Quantity
 from vbsim.specimen import Specimen
 from vbsim.specimen.failure import FailureResponse
-from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen, TetraFitter
+from vbsim.specimen.fitted import AnySpecimen, FittedSpecimen
+from vbsim.specimen.fitters import TetraFitter
 from vbsim.study import memory
 from vbsim.study.case import AnyVertebra, Case, Voxels
 from vbsim.study.failures import failed

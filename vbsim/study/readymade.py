@@ -21,7 +21,7 @@ from vbsim.mesh import VoxelGrid
 from vbsim.mesh.io.vtu import write_vtu
 from vbsim.mesh.quality import cell_quality
 from vbsim.specimen import Potting, Specimen
-from vbsim.specimen.fitted import HexaFitter
+from vbsim.specimen.fitters import HexaFitter
 from vbsim.study.fields import stage_fields, write_vti
 from vbsim.study.hexa import fitted_mesh
 

@@ -14,7 +14,7 @@ from vbsim.anatomy.frame import BodyFrame
 from vbsim.checks import Parameters
 from vbsim.mesh import VoxelGrid
 from vbsim.specimen import Potting
-from vbsim.specimen.fitted import TetraFitter
+from vbsim.specimen.fitters import TetraFitter
 from vbsim.study.hexa import Hexa, Sampling
 
 __all__ = ["Tetra"]
