@@ -12,6 +12,7 @@ import vbsim as vb
 from vbsim.checks import InvalidInput, MissingExtra
 from vbsim.mesh.hexa.body import Region
 from vbsim.mesh.mesh import outer_faces
+from vbsim.mesh.quality import scaled_jacobian
 from vbsim.mesh.tetra import moved_tetra_body, tetra_body
 from vbsim.mesh.tetra.body import _core
 from vbsim.mesh.tetra.layers import prisms, rim_quads
@@ -141,6 +142,26 @@ def test_a_moved_body_lies_between_new_caps(bodies):
     for k, ends in enumerate(body.mesh.geometry.edges):
         middle = moved.mesh.points[body.mesh.cells[:, list(ends)]].mean(axis=1)
         np.testing.assert_allclose(moved.mesh.points[body.mesh.cells[:, 4 + k]], middle)
+
+
+def test_cells_that_a_fold_has_turned_are_mended(bodies):
+    """A point of the wall pushed through the face across from it comes back."""
+    _, body = bodies[0]
+    wall = np.flatnonzero(body.regions == Region.SHELL)
+    cell = body.mesh.cells[wall[len(wall) // 2], :4]
+    x = body.mesh.points[cell]
+    normal = np.cross(x[2] - x[1], x[3] - x[1])
+    normal /= np.linalg.norm(normal)
+    folded = np.zeros_like(body.mesh.points)
+    folded[cell[0]] = 1.02 * ((x[1] - x[0]) @ normal) * normal
+    cells = body.mesh.cells[:, :4]
+    assert volumes(body.mesh.points + folded, cells).min() < 0.0
+    moved = moved_tetra_body(body, folded, cap_mm=2.0)
+    assert scaled_jacobian(moved.mesh).min() > 0.001
+    inside = corners_of(body, body.is_body)
+    away = np.linalg.norm((moved.mesh.points - body.mesh.points - folded)[inside], axis=1)
+    assert 0 < np.count_nonzero(away) < 40
+    assert away.max() < 1.0
 
 
 def test_a_body_turned_inside_out_is_refused(bodies):

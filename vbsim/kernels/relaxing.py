@@ -1,4 +1,4 @@
-"""Better corners of hexahedra by small moves of their points."""
+"""Better corners of hexahedra and tetrahedra by small moves of their points."""
 
 from __future__ import annotations
 
@@ -16,11 +16,18 @@ _ENDS = np.array(
 
 @kernel
 def least_corner(x, cell):
-    """Return the least determinant of unit edges over the corners of a hexahedron."""
+    """Return the least determinant of unit edges over the corners of a hexahedron.
+
+    In a tetrahedron that of its first corner, whose sign is that of all.
+    """
     least = 2.0
-    for corner in range(8):
+    is_tetrahedron = len(cell) == 4
+    for corner in range(1 if is_tetrahedron else 8):
         o = cell[corner]
-        a, b, c = cell[_ENDS[corner, 0]], cell[_ENDS[corner, 1]], cell[_ENDS[corner, 2]]
+        if is_tetrahedron:
+            a, b, c = cell[1], cell[2], cell[3]
+        else:
+            a, b, c = cell[_ENDS[corner, 0]], cell[_ENDS[corner, 1]], cell[_ENDS[corner, 2]]
         ax, ay, az = x[a, 0] - x[o, 0], x[a, 1] - x[o, 1], x[a, 2] - x[o, 2]
         bx, by, bz = x[b, 0] - x[o, 0], x[b, 1] - x[o, 1], x[b, 2] - x[o, 2]
         cx, cy, cz = x[c, 0] - x[o, 0], x[c, 1] - x[o, 1], x[c, 2] - x[o, 2]
@@ -41,7 +48,7 @@ def relax(x, home, cells, first, member, movable, limits):
         Places, changed.
     home : (n_points, 3) float
         Where the points may not go far from.
-    cells : (n_cells, 8) int32
+    cells : (n_cells, 8) or (n_cells, 4) int32
         Points of the cells.
     first, member : int arrays
         Cells of every point, as `gather_cells` lists them.

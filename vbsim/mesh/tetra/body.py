@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.checks import InvalidInput, require
+from vbsim.kernels.assembly import gather_cells
+from vbsim.kernels.relaxing import relax
 from vbsim.mesh.hexa.body import BodyLayout, HexaBody, Region, cap_shares
 from vbsim.mesh.mesh import Mesh, outer_faces
 from vbsim.mesh.order import halfway, second_order
@@ -34,6 +36,11 @@ IntArray = NDArray[np.int64]
 # A cell below this is refused: it is flat, or inside out. Cells that a body's deformation has moved
 # may be flatter: those of thin layers start near the first.
 _LEAST_JACOBIAN, _LEAST_MOVED = 0.005, 0.001
+# A deformed body with a cell below the second of these is mended: cells below this by moving their
+# points, first by that part of an edge, at last by this, together no farther than the last.
+_WANTED_JACOBIAN = 0.02
+_MENDING = (0.05, 0.002, 0.3)
+_ROUNDS = 12
 # Cores that are kept, so that stages of one shape share their cells.
 _KEPT = 4
 # Faces of the core, as hexahedra number theirs: below, above, and the four sides.
@@ -210,10 +217,10 @@ def moved_tetra_body(body: TetraBody, displacement_mm: FloatArray, *, cap_mm: fl
     Raises
     ------
     InvalidInput
-        If a cell is inside out or nearly so.
+        If a cell is inside out or nearly so, also with its points moved by a little.
     """
     require(len(body.caps) == 2, "body", "without caps", "a mesh with caps")
-    points = body.mesh.points + displacement_mm
+    points = _mended(body, body.mesh.points + displacement_mm)
     low, high = (points[cap.base, 2] for cap in body.caps)
     platens = (float(low.min()) - cap_mm, float(high.max()) + cap_mm)
     for cap, platen in zip(body.caps, platens, strict=True):
@@ -223,6 +230,32 @@ def moved_tetra_body(body: TetraBody, displacement_mm: FloatArray, *, cap_mm: fl
             points[layer, 2] += share * (platen - face[:, 2])
     moved = replace(body, mesh=halfway(body.mesh, points), platens_mm=platens)
     _refuse_flat(moved.mesh, moved.regions, _LEAST_MOVED)
+    return moved
+
+
+def _mended(body: TetraBody, points: FloatArray) -> FloatArray:
+    """Return points of which some are moved by a little where folds have turned cells inside out.
+
+    The outer faces of the endplates stay.
+    """
+    cells = np.ascontiguousarray(body.mesh.cells[body.is_body, :4])
+    poor = scaled_jacobian(Mesh(points, cells, "tetra")) < _LEAST_MOVED
+    if not poor.any():
+        return points
+    movable = np.zeros(len(points), bool)
+    for _ in range(2):  # cells at these cells
+        movable[cells[poor]] = True
+        poor = np.asarray(movable[cells].any(axis=1))
+    movable[np.concatenate([cap.base for cap in body.caps])] = False
+    first = np.zeros(len(points) + 1, np.int64)
+    member = np.empty(cells.size, np.int32)
+    gather_cells(cells, first, member)
+    edge = float(np.cbrt(np.median(np.abs(body.mesh.volumes()))))
+    limits = np.array([_WANTED_JACOBIAN, *(share * edge for share in _MENDING)])
+    moved = points.copy()
+    for _ in range(_ROUNDS):
+        if not relax(moved, points, cells, first, member, movable, limits):
+            break
     return moved
 
 
