@@ -155,3 +155,14 @@ def test_wrong_cells_and_constants_are_refused():
         assemble(mesh, ELEMENTS["tet4"], np.ones((1, 9)))
     with pytest.raises(InvalidInput, match=r"of shape \(1, 9\)"):
         assemble(mesh, ELEMENTS["hex8"], np.ones((2, 9)))
+
+
+def test_a_cell_without_material_has_the_strain_of_its_corners():
+    mesh = distorted((2, 1, 1), (2.0, 1.0, 1.0), 0.2)
+    constants = np.tile([3.0, 3.0, 3.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0], (2, 1))
+    constants[1] = 0.0
+    u = 0.01 * np.random.default_rng(2).normal(size=mesh.points.shape)
+    plain = strains(mesh, ELEMENTS["hex8"], u)
+    found = strains(mesh, ELEMENTS["hex8i"], u, constants=constants)
+    assert found[1] == pytest.approx(plain[1])
+    assert np.abs(found[0] - plain[0]).max() > 1e-3
