@@ -100,7 +100,8 @@ def test_second_order_fails_at_the_force_of_hexahedra():
     found = []
     tetra = {**CASE["mesh"], "element": "tet10"}
     for mesh in (tetra, {"kind": "hexa", "size_mm": 4.0, "sampling_mm": 1.5}):
-        case = read_case({**CASE, "steps": [], "tests": CASE["tests"][1:], "mesh": mesh})
+        small = {"vertebra": {"level": "T5"}, "steps": [], "tests": CASE["tests"][1:]}
+        case = read_case({**CASE, **small, "mesh": mesh})
         failure = solve_stages(case, build_stages(case))[0].failures["strength"]
         found.append(failure.force_n.max())
     assert 0.9 < found[0] / found[1] < 1.0

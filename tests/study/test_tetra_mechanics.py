@@ -1,4 +1,4 @@
-"""A case by mechanics on tetrahedra: collapse, traction and cement from one file."""
+"""A case by mechanics on tetrahedra: collapse and cement from one file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ CASE = {
     "bone": {"vbmd_mg_cm3": 80.0},
     "steps": [
         {"kind": "collapse", "height_loss_percent": 6.0},
-        {"kind": "traction", "force_n": 40.0},
         {"kind": "cement", "volume_ml": 1.0, "debonds": True, "injection_pressure_mpa": 0.05},
     ],
     "tests": [{"kind": "compression"}],
 }
-STAGES = ("intact", "fractured", "reduced", "augmented")
+STAGES = ("intact", "fractured", "augmented")
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +37,12 @@ def meshes(study):
     return [read_vtu(study.folder / "fields" / f"{stage}.vtu") for stage in STAGES]
 
 
-def test_it_breaks_gains_height_and_is_stiffened(study):
+def test_it_breaks_and_is_stiffened(study):
     stiffness = [study.value(stage, "stiffness") for stage in STAGES]
     assert 0.3 * stiffness[0] < stiffness[1] < 0.9 * stiffness[0]
-    assert stiffness[3] > 1.1 * stiffness[2]
+    assert stiffness[2] > 1.1 * stiffness[1]
     height = [study.value(stage, "height_anterior") for stage in STAGES]
     assert height[1] < height[0] - 0.3
-    assert height[2] > height[1] + 0.05
     assert study.value("fractured", "collapse_loss_loaded") == pytest.approx(6.0, abs=0.1)
     assert study.value("fractured", "corners_inverted") == 0.0
     assert study.value("fractured", "bone_mineral_conserved") == pytest.approx(1.0, rel=1e-6)
@@ -81,7 +79,7 @@ def test_stages_are_the_same_cells_where_they_lie_now(study, meshes):
     lost = 1.0 - meshes[1].volumes()[is_body].sum() / intact.volumes()[is_body].sum()
     assert 0.01 < lost < 0.06
     assert meshes[1].cell_data["integrity"].min() < 0.7
-    placed = float((meshes[3].cell_data["cement_fraction"] * meshes[3].volumes()).sum()) / 1000.0
+    placed = float((meshes[2].cell_data["cement_fraction"] * meshes[2].volumes()).sum()) / 1000.0
     assert placed == pytest.approx(1.0, rel=0.05)
 
 
