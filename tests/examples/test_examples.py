@@ -20,16 +20,16 @@ from vbsim.study.sweep.risks import risks
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PINNED = 0.01
 PIN = {
-    "l1_wedge_bipedicular": 1.014,  # stiffness, augmented / intact
-    "t8_biconcave": 1.568,  # stiffness, augmented / fractured
-    "bipedicular": 0.732,  # stiffness, bipedicular / unipedicular
-    "api_in_30_lines": 1.167,  # stiffness, augmented / intact
-    "volume_series": 1.113,  # stiffness at 30 % fill / intact
-    "injection_bipedicular": 2.259,  # stiffness, augmented / fractured
+    "l1_wedge_bipedicular": 0.853,  # stiffness, augmented / intact
+    "t8_biconcave": 1.277,  # stiffness, augmented / fractured
+    "bipedicular": 0.689,  # stiffness, bipedicular / unipedicular
+    "api_in_30_lines": 0.966,  # stiffness, augmented / intact
+    "volume_series": 0.906,  # stiffness at 30 % fill / intact
+    "injection_bipedicular": 2.035,  # stiffness, augmented / fractured
     "curing": 68.26,  # peak temperature of bone at the cement, C
     "l1_collapse_balloon_cement": 68.82,  # lost anterior height restored, %
-    "l1_collapse_hexahedra": 1.334,  # stiffness, augmented / fractured
-    "from_images": 1.294,  # stiffness, augmented / intact
+    "l1_collapse_hexahedra": 1.238,  # stiffness, augmented / fractured
+    "from_images": 1.176,  # stiffness, augmented / intact
 }
 
 

@@ -39,7 +39,7 @@ def test_sweep_volume_distribution(tmp_path):
     stiffness = "stiffness_n_per_mm"
     assert (much.columns[stiffness] > little.columns[stiffness]).all()
     central = much.where("distribution == 'central'").columns["stiffness_vs_intact"][0]
-    assert central == pytest.approx(1.262, rel=PINNED)
+    assert central == pytest.approx(1.022, rel=PINNED)
 
 
 def test_sweep_uncertainty(tmp_path):
@@ -59,7 +59,7 @@ def test_cohort(tmp_path):
     ratio = table.columns["stiffness_vs_intact"]
     for subject in (ratio[:3], ratio[3:6], ratio[6:]):
         assert list(subject) == sorted(subject)
-    assert ratio[-1] == pytest.approx(1.529, rel=PINNED)
+    assert ratio[-1] == pytest.approx(1.439, rel=PINNED)
 
 
 def test_scripts_for_clusters_can_be_read():

@@ -214,8 +214,8 @@ def test_what_the_cavity_takes_the_body_grows_by_or_the_bone_loses(expanded):
 
 
 def test_cement_fills_the_cavity_and_holds_the_height(expanded):
-    filled = CementFill(volume_ml=3.0, distribution="cleft").apply(expanded)
-    assert filled.cement_volume_ml == pytest.approx(3.0, rel=1e-3)
+    filled = CementFill(volume_ml=4.0, distribution="cleft").apply(expanded)
+    assert filled.cement_volume_ml == pytest.approx(4.0, rel=1e-3)
     heights = [np.array(stage.anatomy.frame.heights()) for stage in (expanded, filled)]
     assert np.abs(heights[1] - heights[0]).max() < 0.1
     assert told(filled)["height_anterior_under_load"] == pytest.approx(heights[1][0], abs=0.1)

@@ -29,6 +29,15 @@ def test_a_soft_layer_one_voxel_thin_counts_in_full(sampler, axis):
     field = layer[:, None, None] if axis == "across the load" else layer
     field = np.broadcast_to(field, (1, 4, 4, 4)).copy()
     valid, chosen = np.ones((4, 4, 4), bool), np.ones(1, bool)
-    ((found,),) = sampler.stiffness([field], np.ones(1), valid, chosen)[0]
+    none = np.zeros((4, 4, 4))
+    ((found,),) = sampler.stiffness([field], np.ones(1), valid, chosen, filled=none)[0]
     series, parallel = 2.0 / (1.0 / 10.0 + 1.0 / 1000.0), 505.0
     assert found == pytest.approx(series if axis == "across the load" else parallel, rel=1e-6)
+
+
+def test_the_surface_of_cement_is_in_series_whichever_way_it_faces(sampler):
+    filled = np.broadcast_to((np.arange(4) < 2).astype(float), (4, 4, 4))
+    field = np.where(filled[None] > 0.0, 1000.0, 10.0)
+    valid, chosen = np.ones((4, 4, 4), bool), np.ones(1, bool)
+    ((found,),) = sampler.stiffness([field], np.ones(1), valid, chosen, filled=filled)[0]
+    assert found == pytest.approx(2.0 / (1.0 / 10.0 + 1.0 / 1000.0), rel=1e-6)

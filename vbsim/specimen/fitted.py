@@ -203,7 +203,13 @@ def fitted_stage(
     is_core = regions == Region.CORE
     moduli = {name: _zeros(core.units, body) for name in core.parts}
     c33 = np.array([unit.mean[2] for unit in core.units])
-    inside = sampler.stiffness(list(core.parts.values()), c33, core.filled > _LEAST_CORE, is_core)
+    inside = sampler.stiffness(
+        list(core.parts.values()),
+        c33,
+        core.filled > _LEAST_CORE,
+        is_core,
+        filled=core.saturation,
+    )
     for name, part in zip(core.parts, inside, strict=True):
         moduli[name][:, is_core] = part
     bone = specimen.bone

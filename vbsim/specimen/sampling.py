@@ -25,6 +25,8 @@ _CHUNK = 1 << 14
 _ACROSS, _ALONG = 2, 4
 # A tetrahedron is read in the middles of the parts that halving its edges so often leaves.
 _HALVINGS = 2
+# Keeps compliances finite where a voxel has no stiffness.
+_LEAST_MPA = 1e-9
 
 
 def _places(n: int) -> FloatArray:
@@ -102,13 +104,21 @@ class CellSampler:
         return np.concatenate(parts, axis=1)
 
     def stiffness(
-        self, fields: Sequence[FloatArray], c33: FloatArray, valid: Mask, chosen: Mask
+        self,
+        fields: Sequence[FloatArray],
+        c33: FloatArray,
+        valid: Mask,
+        chosen: Mask,
+        *,
+        filled: FloatArray,
     ) -> list[FloatArray]:
         """Return the moduli of constituents over chosen cells, each (K, n_chosen).
 
         Parts of a cell that lie one over the other share a stress, parts beside each other a
         strain. Which it is follows from the samples: between the mean of layers in series and the
-        mean of all, weighted by the share of z in the squared differences of stiffness.
+        mean of all, weighted by the share of z in the squared differences of stiffness. Where the
+        surface of cement cuts a cell, all of it is in series, whichever way the surface faces (see
+        `specimen.stiffness`).
 
         Parameters
         ----------
@@ -118,22 +128,29 @@ class CellSampler:
             Stiffness of each unit material along z.
         valid, chosen : bool arrays
             As in `means`.
+        filled : (n_z, n_y, n_x) float
+            Cement / pore space, 0 to 1.
         """
         n_units = len(c33)
-        filled = self._filled(np.concatenate(list(fields)), valid)
+        whole = self._filled(np.concatenate([*fields, filled[None]]), valid)
         parts = []
         for cells in self._chunks(chosen):
             # Each point has what its voxel holds: interpolated between intact bone and cement, a
             # layer of crushed bone one voxel thin would be several times as stiff along the load.
-            weights, samples, places = self._read(filled, cells, order=0)
-            mean = np.einsum("cq,kcq->kc", weights, samples)
-            along = np.einsum("k,fkcq->cq", c33, samples.reshape(-1, n_units, *weights.shape))
+            weights, (*samples, cement), places = self._read(whole, cells, order=0)
+            moduli = np.array(samples)
+            mean = np.einsum("cq,kcq->kc", weights, moduli)
+            along = np.einsum("k,fkcq->cq", c33, moduli.reshape(-1, n_units, *weights.shape))
+            along = np.maximum(along, _LEAST_MPA)
             if self._is_hexahedra:
-                parts.append(mean * _layering(weights, along))
+                layered = _layering(weights, along)
             else:
-                parts.append(mean * _layering_anywhere(places, along))
-        whole = np.concatenate(parts, axis=1)
-        return list(whole.reshape(-1, n_units, whole.shape[1]))
+                layered = _layering_anywhere(places, along)
+            series = 1.0 / ((weights / along).sum(axis=1) * (weights * along).sum(axis=1))
+            sharp = cement.max(axis=1) - cement.min(axis=1)
+            parts.append(mean * (layered + sharp * (series - layered)))
+        found = np.concatenate(parts, axis=1)
+        return list(found.reshape(-1, n_units, found.shape[1]))
 
     def _filled(self, fields: FloatArray, valid: Mask) -> FloatArray:
         if valid.all():
@@ -169,7 +186,7 @@ class CellSampler:
 def _layering(weights: FloatArray, along: FloatArray) -> FloatArray:
     """Return the factor on the mean that layers in series make of it, (n_cells,), at most 1."""
     shape = (-1, _ALONG, _ACROSS, _ACROSS)
-    w, c = weights.reshape(shape), np.maximum(along, 1e-9).reshape(shape)
+    w, c = weights.reshape(shape), along.reshape(shape)
     layer = w.sum(axis=(2, 3))
     mean = (w * c).sum(axis=(2, 3)) / layer
     series = 1.0 / (layer / mean).sum(axis=1)
@@ -187,7 +204,7 @@ def _layering_anywhere(places: FloatArray, along: FloatArray) -> FloatArray:
     Layers are quarters of the samples from the lowest to the highest; how far they lie across z
     follows from the mean slope of the logarithm of stiffness.
     """
-    c = np.maximum(along, 1e-9)
+    c = along
     order = np.argsort(places[..., 2], axis=1, kind="stable")
     layer = np.take_along_axis(c, order, axis=1).reshape(len(c), _ALONG, -1).mean(axis=2)
     series = 1.0 / (1.0 / layer).mean(axis=1)

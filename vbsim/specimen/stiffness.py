@@ -1,8 +1,8 @@
 """Stiffness of every voxel of a specimen: a sum of what its compartments contribute.
 
-Constituents of a voxel stand side by side (weighted by volume) except where they are known to lie
-one over the other: around the bony endplates and at the horizontal parts of a cement's surface.
-A wall thinner than its voxel bends in crushed bone as the layer that it is.
+Constituents of a voxel stand side by side (weighted by volume) except where they are known to press
+on one another: around the bony endplates, at the surface of cement, and behind a wall that leans in
+crushed bone. A wall thinner than its voxel bends in crushed bone as the layer that it is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, generate_binary_structure
+from scipy.ndimage import (
+    binary_dilation,
+    gaussian_filter,
+    generate_binary_structure,
+    maximum_filter,
+    minimum_filter,
+)
 
 from vbsim.materials.density_modulus import bone_volume_fraction, isotropic_unit
 from vbsim.materials.field import (
@@ -126,12 +132,15 @@ class Core(NamedTuple):
         Moduli of ``trabecular`` and, where there is any, ``cement``, MPa; 0 outside the core.
     filled : (n_z, n_y, n_x) array
         Share of each voxel that is core: trabecular bone and clefts.
+    saturation : (n_z, n_y, n_x) array
+        Cement / pore space of what can be filled, all fillings together.
     """
 
     units: tuple[UnitStiffness, ...]
     isotropic: Callable[[float, float], FloatArray]
     parts: dict[str, FloatArray]
     filled: FloatArray
+    saturation: FloatArray
 
 
 def core_parts(specimen: Specimen, cap: CapMaterial) -> Core:
@@ -156,7 +165,7 @@ def core_parts(specimen: Specimen, cap: CapMaterial) -> Core:
         name: np.divide(part, filled, out=np.zeros_like(part), where=inside)
         for name, part in parts.items()
     }
-    return Core(basis.units, basis.isotropic, per_core, filled)
+    return Core(basis.units, basis.isotropic, per_core, filled, _saturation(specimen))
 
 
 def _basis(specimen: Specimen, cap: CapMaterial | None = None) -> _Basis:
@@ -192,39 +201,79 @@ def _parts(specimen: Specimen, basis: _Basis) -> dict[str, FloatArray]:
     parts = dict(_side_by_side(specimen, basis))
     if specimen.fillings:
         _stack_cement(specimen, basis, parts)
+    _lean_wall(specimen, basis, parts)
     if specimen.tissue.endplate.any():
         _stack_endplate(specimen, basis, parts)
     return parts
 
 
 def _stack_cement(specimen: Specimen, basis: _Basis, parts: dict[str, FloatArray]) -> None:
-    """Lay filled and free bone one over the other as far as the cement's surface is horizontal.
+    """Let filled and free bone share a stress where the surface of cement cuts a voxel.
 
-    Between the two limits the factors are weighted by the squared z part of the surface's normal.
+    A lump of cement is much stiffer than the bone around it, and passes its load on through that
+    bone: a voxel on its surface, whichever way it faces, gives way as the bone in it does.
     """
-    filled, free = _filled_fraction(specimen), _free_fraction(specimen)
-    cut, level = layered_cement(specimen)
-    volumes = {"cement": filled[cut], "trabecular": free[cut]}
-    factors = stacked(
-        [Layer(volume, basis.c33(parts[name][:, cut])) for name, volume in volumes.items()]
-    )
-    for name, factor in zip(volumes, factors, strict=True):
-        parts[name][:, cut] *= 1.0 + level * (factor - 1.0)
+    cut, sharp = layered_cement(specimen)
+    volumes = {
+        "cement": _filled_fraction(specimen)[cut],
+        "trabecular": _free_fraction(specimen)[cut],
+    }
+    _press(basis, parts, cut, volumes, sharp)
+
+
+def _press(
+    basis: _Basis,
+    parts: dict[str, FloatArray],
+    at: NDArray[np.bool_],
+    volumes: dict[str, FloatArray],
+    weight: FloatArray,
+) -> None:
+    """Turn constituents of some voxels that stand side by side into layers, as far as weighted."""
+    layers = [Layer(volume, basis.c33(parts[name][:, at])) for name, volume in volumes.items()]
+    for name, factor in zip(volumes, stacked(layers), strict=True):
+        parts[name][:, at] *= 1.0 + weight * (factor - 1.0)
 
 
 def layered_cement(specimen: Specimen) -> tuple[NDArray[np.bool_], FloatArray]:
-    """Return the voxels that the surface of a cement cuts, and how horizontal it is in them.
+    """Return the voxels that the surface of a cement cuts, and how sharp it is there.
 
     Returns
     -------
     cut : (n_z, n_y, n_x) bool
         Voxels with filled and free bone.
-    level : (n,) float
-        Squared z part of the surface's normal: 1 where filled and free bone are layers across z.
+    sharp : (n,) float
+        How much saturation changes among a voxel and its neighbours: 1 at a surface, 0 where pores
+        are evenly filled in part, and nothing tells filled from free bone.
     """
     cut = (_filled_fraction(specimen) > 0.0) & (_free_fraction(specimen) > 0.0)
-    empty = np.prod([1.0 - np.clip(f.saturation, 0.0, 1.0) for f in specimen.fillings], axis=0)
-    return cut, horizontality(1.0 - empty, specimen.domain.spacing_mm)[cut]
+    saturation = _saturation(specimen)
+    return cut, np.asarray(maximum_filter(saturation, 3) - minimum_filter(saturation, 3))[cut]
+
+
+def _saturation(specimen: Specimen) -> FloatArray:
+    """Return cement / pore space of every voxel, all fillings together."""
+    empty = np.ones(specimen.domain.shape)
+    for filling in specimen.fillings:
+        empty *= 1.0 - np.clip(filling.saturation, 0.0, 1.0)
+    return 1.0 - empty
+
+
+def _lean_wall(specimen: Specimen, basis: _Basis, parts: dict[str, FloatArray]) -> None:
+    """Lay the wall of crushed bone over the bone behind it as far as it leans.
+
+    A wall that leans carries load along z only if it is propped from behind, which crushed bone
+    hardly does. The weight is the squared z part of the wall's normal.
+    """
+    tissue = specimen.tissue
+    at = _crushed_wall(specimen) & (tissue.trabecular > 0.0) & (tissue.endplate == 0.0)
+    if not at.any():
+        return
+    inwards = tissue.trabecular + 0.5 * tissue.shell + tissue.endplate + tissue.cap
+    # Shares of volume rise from 0 to 1 within a voxel: their differences know the direction of a
+    # surface only once they are smoothed over the voxels beside it.
+    lean = horizontality(gaussian_filter(inwards, 1.0), specimen.domain.spacing_mm)[at]
+    volumes = {"shell": tissue.shell[at], "trabecular": _free_fraction(specimen)[at]}
+    _press(basis, parts, at, volumes, lean)
 
 
 def _stack_endplate(specimen: Specimen, basis: _Basis, parts: dict[str, FloatArray]) -> None:

@@ -113,7 +113,7 @@ def strengths_mpa(specimen: Specimen) -> dict[str, FloatArray]:
 
 
 def _cement_strength(specimen: Specimen, bone: FloatArray) -> FloatArray:
-    """Return the strength of filled bone: layers that lie on free bone have that of the bone."""
+    """Return the strength of filled bone: where it presses on free bone, that of the bone."""
     volume, total = np.zeros(specimen.domain.shape), np.zeros(specimen.domain.shape)
     bvtv = bone_volume_fraction(specimen.vbmd_mg_cm3)
     for filling, share in zip(specimen.fillings, cemented_shares(specimen), strict=True):
@@ -127,11 +127,11 @@ def _cement_strength(specimen: Specimen, bone: FloatArray) -> FloatArray:
         total += in_bone * (mixture.cement * set_mpa + mixture.bone * bone) + in_cleft * set_mpa
         volume += in_bone + in_cleft
     own = np.divide(total, volume, out=np.full_like(total, np.inf), where=volume > 0.0)
-    cut, level = layered_cement(specimen)
+    cut, sharp = layered_cement(specimen)
     free = volumes_of(specimen)["trabecular"][cut]
     decides = free > value("strength.layers.thin") * (free + volume[cut])
     weak = np.minimum(own[cut], bone[cut])
-    own[cut] = np.where(decides, (1.0 - level) * own[cut] + level * weak, own[cut])
+    own[cut] = np.where(decides, (1.0 - sharp) * own[cut] + sharp * weak, own[cut])
     return own
 
 
