@@ -20,7 +20,7 @@ from vbsim.study.sweep.risks import risks
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PINNED = 0.01
 PIN = {
-    "l1_wedge_bipedicular": 0.853,  # stiffness, augmented / intact
+    "l1_wedge_bipedicular": 0.852,  # stiffness, augmented / intact
     "t8_biconcave": 1.277,  # stiffness, augmented / fractured
     "bipedicular": 0.689,  # stiffness, bipedicular / unipedicular
     "api_in_30_lines": 0.966,  # stiffness, augmented / intact

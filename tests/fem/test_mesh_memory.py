@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_inelastic_mesh import YIELD, E, cut, solid, yielding
+from solids import cut
+from test_inelastic_mesh import YIELD, E, solid, yielding
 
 from vbsim.anatomy import Vertebra
 from vbsim.fem import Settings, forecast_mesh_bytes, forecast_tetra_bytes, solve_modes

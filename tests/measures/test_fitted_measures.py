@@ -44,9 +44,14 @@ def test_load_through_mid_height_is_the_platen_force(index):
 
 
 def test_cement_stiffens_and_carries_load():
-    broken, filled = measured(1, "fitted"), measured(2, "fitted")
-    assert filled["stiffness"] > 1.2 * broken["stiffness"]
-    assert filled["load_share_cement"] > 0.3
+    gains = []
+    for kind in ("fitted", "voxels"):
+        broken, filled = measured(1, kind), measured(2, kind)
+        gains.append(filled["stiffness"] / broken["stiffness"])
+        assert filled["load_share_cement"] > 0.3
+    # 4 ml leave a gap of crushed bone under the upper endplate.
+    assert gains[0] > 1.1
+    assert gains[0] == pytest.approx(gains[1], rel=0.1)
 
 
 def test_intact_estimates_agree():

@@ -41,3 +41,13 @@ def test_the_surface_of_cement_is_in_series_whichever_way_it_faces(sampler):
     valid, chosen = np.ones((4, 4, 4), bool), np.ones(1, bool)
     ((found,),) = sampler.stiffness([field], np.ones(1), valid, chosen, filled=filled)[0]
     assert found == pytest.approx(2.0 / (1.0 / 10.0 + 1.0 / 1000.0), rel=1e-6)
+
+
+def test_what_is_empty_stays_beside_the_layers(sampler):
+    """A cleft in a quarter of a cell that the surface of cement cuts."""
+    filled = np.broadcast_to((np.arange(4) < 2).astype(float), (4, 4, 4))
+    field = np.where(filled[None] > 0.0, 1000.0, 10.0)
+    field[:, :, 2:] = np.where(filled[:, 2:] > 0.0, 0.0, field[:, :, 2:])
+    valid, chosen = np.ones((4, 4, 4), bool), np.ones(1, bool)
+    ((found,),) = sampler.stiffness([field], np.ones(1), valid, chosen, filled=filled)[0]
+    assert found == pytest.approx(0.75**2 / (0.25 / 1000.0 + 0.5 / 10.0), rel=1e-6)

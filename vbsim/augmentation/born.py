@@ -78,7 +78,7 @@ def cured(body: Deformed, filled: Specimen, filling: CementField, how: Curing) -
     cavity, before = body.cavity, _growth(body)
     if how.pressure_mpa > 0.0:
         body = _pressed(body, share.bone + share.cleft, how.pressure_mpa)
-        # The pores have grown, the cement has not.
+        # The pores have grown, the cement has not; what counts as filled bone stays so.
         fraction *= float(np.vdot(fraction, before)) / float(np.vdot(fraction, _growth(body)))
     body = _with_cement(body, filling, share, how)
     here = CementField(filling.cement, filling.law, frozen(fraction), frozen(saturation))

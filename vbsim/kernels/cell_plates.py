@@ -134,7 +134,8 @@ def evaluate(
     rest : (n, 9) float
         Orthotropic stiffness of the cells at rest.
     relief : (n, 3) float
-        The vectors a: where to begin, and what is found.
+        Receives the vectors a. They are looked for from 0, so that forces follow from displacement
+        and state alone, whatever was tried before.
     stress : (n, 18) float
         Receives ``sum P`` and ``sum h P``.
     tangent : (n, 171) float
@@ -160,9 +161,9 @@ def evaluate(
         room.G[4] -= 1.0
         room.G[8] -= 1.0
         stiff = rest[at, 0] + rest[at, 1] + rest[at, 2]
+        relief[at, :] = 0.0
         flag = _balanced(plates, at, active, old, new, dt, stiff, relief[at], room, laws)
         if flag != 0:
-            relief[at, :] = 0.0
             refused += 1
             continue
         _sum_up(plates, at, room, stress[at])
@@ -181,7 +182,7 @@ def _balanced(plates, at, active, old, new, dt, stiff, relief, room, laws):
     """
     S, R, tried = room.S, room.R, room.tried
     x = y = z = share = slope = low = at_low = at_high = 0.0
-    high, searches, norm, size = np.inf, 0, np.inf, 0.0
+    high, searches, norm, size, flag = np.inf, 0, np.inf, 0.0, 0
     for _ in range(_LIMIT):
         tried[0] = relief[0] - share * x
         tried[1] = relief[1] - share * y
@@ -191,9 +192,6 @@ def _balanced(plates, at, active, old, new, dt, stiff, relief, room, laws):
         if flag != 0:
             if searches > _SEARCHES:
                 return flag
-            if share == 0.0:  # where it begins: at no relief then
-                for k in range(3):
-                    relief[k] = 0.0
             share = low + 0.3 * (share - low)
             continue
         now = R[0] * x + R[1] * y + R[2] * z
@@ -216,7 +214,8 @@ def _balanced(plates, at, active, old, new, dt, stiff, relief, room, laws):
         low, high, at_low, share, searches = 0.0, np.inf, slope, 1.0, 0
     for k in range(3):
         relief[k] = tried[k]
-    return 0 if norm <= max(_TAKEN[0] * size, _TAKEN[1] * stiff) else 1
+        S[k, k] += _HELD * stiff
+    return 0 if flag == 0 and norm <= max(_TAKEN[0] * size, _TAKEN[1] * stiff) else 1
 
 
 @kernel

@@ -23,9 +23,7 @@ from vbsim.mesh.following import GridFollower
 from vbsim.mesh.hexa import HexaBody, Sweep
 from vbsim.mesh.hexa.body import Region
 from vbsim.mesh.mesh import Mesh
-from vbsim.mesh.tetra import (
-    TetraBody,
-)
+from vbsim.mesh.tetra import TetraBody
 from vbsim.quantities import Quantity
 from vbsim.specimen.potting import Potting
 from vbsim.specimen.sampling import CellSampler

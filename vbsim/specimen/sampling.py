@@ -146,7 +146,7 @@ class CellSampler:
                 layered = _layering(weights, along)
             else:
                 layered = _layering_anywhere(places, along)
-            series = 1.0 / ((weights / along).sum(axis=1) * (weights * along).sum(axis=1))
+            series = _series(weights, along)
             sharp = cement.max(axis=1) - cement.min(axis=1)
             parts.append(mean * (layered + sharp * (series - layered)))
         found = np.concatenate(parts, axis=1)
@@ -195,6 +195,18 @@ def _layering(weights: FloatArray, along: FloatArray) -> FloatArray:
     total = np.sum(varied, axis=0)
     vertical = np.divide(varied[0], total, out=np.zeros_like(total), where=total > 1e-12)
     result: FloatArray = 1.0 + vertical * (series / (layer * mean).sum(axis=1) - 1.0)
+    return result
+
+
+def _series(weights: FloatArray, along: FloatArray) -> FloatArray:
+    """Return the same factor for all samples in series, what is empty beside them."""
+    is_solid = along > _LEAST_MPA
+    solid = np.where(is_solid, weights, 0.0)
+    compliance, mean = (solid / along).sum(axis=1), (solid * along).sum(axis=1)
+    some = mean > 0.0
+    result: FloatArray = np.divide(
+        solid.sum(axis=1) ** 2, compliance * mean, out=np.ones_like(mean), where=some
+    )
     return result
 
 

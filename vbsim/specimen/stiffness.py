@@ -247,7 +247,11 @@ def layered_cement(specimen: Specimen) -> tuple[NDArray[np.bool_], FloatArray]:
     """
     cut = (_filled_fraction(specimen) > 0.0) & (_free_fraction(specimen) > 0.0)
     saturation = _saturation(specimen)
-    return cut, np.asarray(maximum_filter(saturation, 3) - minimum_filter(saturation, 3))[cut]
+    # Wall, endplates and what lies outside have no pores that could be filled.
+    porous = _filled_fraction(specimen) + _free_fraction(specimen) > 0.0
+    most = maximum_filter(np.where(porous, saturation, -np.inf), 3)
+    least = minimum_filter(np.where(porous, saturation, np.inf), 3)
+    return cut, np.asarray(most[cut] - least[cut])
 
 
 def _saturation(specimen: Specimen) -> FloatArray:
@@ -262,18 +266,23 @@ def _lean_wall(specimen: Specimen, basis: _Basis, parts: dict[str, FloatArray]) 
     """Lay the wall of crushed bone over the bone behind it as far as it leans.
 
     A wall that leans carries load along z only if it is propped from behind, which crushed bone
-    hardly does. The weight is the squared z part of the wall's normal.
+    hardly does; whole bone and cement do. The weight is the squared z part of the wall's normal,
+    less the shares of stiffness and of bone that are left.
     """
     tissue = specimen.tissue
     at = _crushed_wall(specimen) & (tissue.trabecular > 0.0) & (tissue.endplate == 0.0)
     if not at.any():
         return
     inwards = tissue.trabecular + 0.5 * tissue.shell + tissue.endplate + tissue.cap
+    if specimen.void is not None:
+        inwards = inwards + specimen.void
     # Shares of volume rise from 0 to 1 within a voxel: their differences know the direction of a
     # surface only once they are smoothed over the voxels beside it.
     lean = horizontality(gaussian_filter(inwards, 1.0), specimen.domain.spacing_mm)[at]
-    volumes = {"shell": tissue.shell[at], "trabecular": _free_fraction(specimen)[at]}
-    _press(basis, parts, at, volumes, lean)
+    free = _free_fraction(specimen)[at]
+    unpropped = (1.0 - specimen.integrity[at]) * free / (free + _filled_fraction(specimen)[at])
+    volumes = {"shell": tissue.shell[at], "trabecular": free}
+    _press(basis, parts, at, volumes, lean * unpropped)
 
 
 def _stack_endplate(specimen: Specimen, basis: _Basis, parts: dict[str, FloatArray]) -> None:
