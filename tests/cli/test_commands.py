@@ -194,7 +194,12 @@ def test_an_interrupted_process_exits_with_130_and_leaves_nothing(tmp_path, sign
     (tmp_path / "case.toml").write_text(CASE.replace("4.0", "1.0"))
     words = [sys.executable, "-c", "import sys; from vbsim.cli import main; sys.exit(main())"]
     process = subprocess.Popen(
-        [*words, "run", "case.toml"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [*words, "run", "case.toml"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Shells have what they run in the background ignore interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     # Wait for the first line of the log, so that the run is under way.
     process.stderr.readline()
