@@ -190,7 +190,7 @@ def _balanced(plates, at, active, old, new, dt, stiff, relief, room, laws):
         flag, norm, size = _out_of_balance(plates, at, active, old, new, dt, tried, room, laws)
         searches += 1
         if flag != 0:
-            if searches > _SEARCHES:
+            if searches > _SEARCHES or share == 0.0:  # nothing lies before no relief
                 return flag
             share = low + 0.3 * (share - low)
             continue

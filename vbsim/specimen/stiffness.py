@@ -245,10 +245,10 @@ def layered_cement(specimen: Specimen) -> tuple[NDArray[np.bool_], FloatArray]:
         How much saturation changes among a voxel and its neighbours: 1 at a surface, 0 where pores
         are evenly filled in part, and nothing tells filled from free bone.
     """
-    cut = (_filled_fraction(specimen) > 0.0) & (_free_fraction(specimen) > 0.0)
-    saturation = _saturation(specimen)
+    filled, free = _filled_fraction(specimen), _free_fraction(specimen)
+    cut, saturation = (filled > 0.0) & (free > 0.0), _saturation(specimen)
     # Wall, endplates and what lies outside have no pores that could be filled.
-    porous = _filled_fraction(specimen) + _free_fraction(specimen) > 0.0
+    porous = filled + free > 0.0
     most = maximum_filter(np.where(porous, saturation, -np.inf), 3)
     least = minimum_filter(np.where(porous, saturation, np.inf), 3)
     return cut, np.asarray(most[cut] - least[cut])

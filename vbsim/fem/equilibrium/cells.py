@@ -5,6 +5,7 @@ All kinds answer the same calls; `mesh_body` puts them together.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -138,16 +139,14 @@ class FlatCells:
 
     def evaluate(self, u: FloatArray, dt: float, memory: Memory) -> int:
         """Ask the laws; return how many cells refused."""
-        refused: list[int] = []
 
-        def some(part: IntArray) -> None:
+        def some(part: IntArray) -> int:
             places = (u, self._on.cells, self._on.means, self.cells, part, self._active)
             states = (memory.old, memory.new, dt, self._rest)
             found = (self._stress, self.tangent, memory.trace, memory.secant)
-            refused.append(cell_means.evaluate(*places, *states, *found))
+            return int(cell_means.evaluate(*places, *states, *found))
 
-        self._shares.run(some)
-        return int(sum(refused))
+        return _refused(self._shares, some)
 
     def add_forces(self, out: FloatArray) -> None:
         """Add the forces of the last evaluation, (n_points, 3)."""
@@ -162,9 +161,7 @@ class FlatCells:
 
     def taken_off(self) -> FloatArray:
         """Return the tangents at rest, negative."""
-        packed = np.empty_like(self.tangent)
-        cell_means.packed_orthotropic(self._rest, np.full(len(packed), -1.0), packed)
-        return packed
+        return _negative(self._rest)
 
 
 class ThinCells:
@@ -219,16 +216,14 @@ class ThinCells:
 
     def evaluate(self, u: FloatArray, dt: float, memory: Memory) -> int:
         """Ask the laws; return how many cells refused."""
-        refused: list[int] = []
 
-        def some(part: IntArray) -> None:
+        def some(part: IntArray) -> int:
             places = (u, self._on.cells, self._on.means, self._plates, part, self._active)
             states = (memory.old, memory.new, dt, self._rest, self._relief)
             found = (self._stress, self.tangent, memory.trace, memory.secant)
-            refused.append(cell_plates.evaluate(*places, *states, *found))
+            return int(cell_plates.evaluate(*places, *states, *found))
 
-        self._shares.run(some)
-        return int(sum(refused))
+        return _refused(self._shares, some)
 
     def add_forces(self, out: FloatArray) -> None:
         """Add the forces of the last evaluation, (n_points, 3)."""
@@ -298,19 +293,18 @@ class PointCells:
 
     def evaluate(self, u: FloatArray, dt: float, memory: Memory) -> int:
         """Ask the laws; return how many points refused."""
-        refused: list[int] = []
         at, gradients, _, number = self._fixed
 
-        def some(part: IntArray) -> None:
+        def some(part: IntArray) -> int:
             states = (memory.old, memory.new, dt, self._rest)
             found = (self._stress, self.tangent, self._trace, self._secant)
             places = (u, at, gradients, number, part, self._active)
-            refused.append(cell_means.evaluate(*places, *states, *found))
+            return int(cell_means.evaluate(*places, *states, *found))
 
-        self._shares.run(some)
+        refused = _refused(self._shares, some)
         memory.trace[...] = self._trace.reshape(len(self.cells), -1).sum(axis=1)
         memory.secant[...] = self._secant.reshape(len(self.cells), -1).mean(axis=1)
-        return int(sum(refused))
+        return refused
 
     def add_forces(self, out: FloatArray) -> None:
         """Add the forces of the last evaluation, (n_points, 3)."""
@@ -324,9 +318,21 @@ class PointCells:
 
     def taken_off(self) -> FloatArray:
         """Return the tangents at rest, negative."""
-        packed = np.empty_like(self.tangent)
-        cell_means.packed_orthotropic(self._rest, np.full(len(packed), -1.0), packed)
-        return packed
+        return _negative(self._rest)
+
+
+def _refused(shares: Rows, ask: Callable[[IntArray], int]) -> int:
+    """Ask the laws of all parts of some cells; return how many refused."""
+    refused: list[int] = []
+    shares.run(lambda part: refused.append(ask(part)))
+    return sum(refused)
+
+
+def _negative(rest: FloatArray) -> FloatArray:
+    """Return orthotropic stiffnesses (n, 9) as packed tangents, negative."""
+    packed = np.empty((len(rest), N_PACKED))
+    cell_means.packed_orthotropic(rest, np.full(len(rest), -1.0), packed)
+    return packed
 
 
 def first_moments(
