@@ -104,7 +104,8 @@ def test_second_order_fails_at_the_force_of_hexahedra():
         case = read_case({**CASE, **small, "mesh": mesh})
         failure = solve_stages(case, build_stages(case))[0].failures["strength"]
         found.append(failure.force_n.max())
-    assert 0.9 < found[0] / found[1] < 1.0
+    # Cells are drawn anew each time: 20 draws gave 0.974 to 1.002, 0.989 on average.
+    assert 0.95 < found[0] / found[1] < 1.03
 
 
 def test_cells_and_points_are_expected_within_a_fifth():

@@ -11,6 +11,8 @@ from typing import Any
 
 from numba import njit
 
+from vbsim.kernels.cache import stamp
+
 __all__ = ["kernel", "summed", "inlined"]
 
 # FMA contraction is allowed, re-association is not: the order of sums is the one written down.
@@ -19,7 +21,7 @@ _FLAGS = {"contract"}
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel: cached on disk, without the interpreter lock, NumPy division rules."""
-    return njit(cache=True, nogil=True, error_model="numpy", fastmath=_FLAGS)(function)
+    return _compiled(function)
 
 
 def summed(function: Callable[..., Any]) -> Any:
@@ -27,13 +29,16 @@ def summed(function: Callable[..., Any]) -> Any:
 
     Its order then depends on the length of the sum and on the processor, not on threads.
     """
-    return njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})(
-        function
-    )
+    return _compiled(function, fastmath={"contract", "reassoc"})
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a piece that is inlined into kernels."""
-    return njit(cache=True, nogil=True, error_model="numpy", fastmath=_FLAGS, inline="always")(
-        function
-    )
+    return _compiled(function, inline="always")
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
+    settings = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": _FLAGS} | options
+    dispatcher = njit(**settings)(function)
+    stamp(dispatcher, function)
+    return dispatcher
