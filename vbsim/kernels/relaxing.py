@@ -64,14 +64,17 @@ def relax(x, home, cells, first, member, movable, limits):
     """
     wanted, step, last, reach = limits[0], limits[1], limits[2], limits[3]
     moves = 0
+    # Most points are well off, and stay so until one beside them moves.
+    is_sound = np.zeros(len(x), np.bool_)
     while step > last:
         for p in range(len(x)):
-            if not movable[p]:
+            if not movable[p] or is_sound[p]:
                 continue
             now = 2.0
             for k in range(first[p], first[p + 1]):
                 now = min(now, least_corner(x, cells[member[k]]))
             if now >= wanted:
+                is_sound[p] = True
                 continue
             for trial in range(6):
                 axis, sign = trial % 3, 1.0 - 2.0 * (trial // 3)
@@ -85,6 +88,8 @@ def relax(x, home, cells, first, member, movable, limits):
                 if found > now:
                     now = found
                     moves += 1
+                    for k in range(first[p], first[p + 1]):
+                        is_sound[cells[member[k]]] = False
                 else:
                     x[p, axis] = before
         step *= 0.8
