@@ -167,7 +167,7 @@ def test_cells_that_a_fold_has_turned_are_mended(bodies):
     _, body = bodies[0]
     cells = body.mesh.cells[:, :4]
     inside = corners_of(body, body.is_body)
-    for cell in cells[halfway_up(body, 12)]:
+    for cell in cells[halfway_up(body, 4)]:
         corner, way = across(body.mesh.points, cell)
         folded = np.zeros_like(body.mesh.points)
         folded[corner] = 1.02 * way
