@@ -38,22 +38,30 @@ def stamp(dispatcher: Any, function: Callable[..., Any]) -> None:
 
 @cache
 def source_stamp(path: Path) -> str:
-    """Return a digest of a file of kernels and of those it imports, of these too."""
+    """Return a digest of a file of kernels and of those it imports, of these too.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
     found, todo = {}, [path]
     while todo:
         file = todo.pop()
         if file not in found:
-            found[file] = _text(file)
-            todo.extend(_imported(found[file]))
+            found[file], imported = _read(file)
+            todo.extend(imported)
     told = hashlib.sha256()
     for file in sorted(found):
-        told.update(found[file].encode())
+        told.update(found[file])
     return told.hexdigest()
 
 
 @cache
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+def _read(path: Path) -> tuple[bytes, tuple[Path, ...]]:
+    """Return what a file says, and the files of kernels that it imports."""
+    text = path.read_text(encoding="utf-8")
+    return text.encode(), tuple(file for file in _imported(text) if file.is_file())
 
 
 def _imported(text: str) -> Iterator[Path]:

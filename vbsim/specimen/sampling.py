@@ -216,16 +216,15 @@ def _layering_anywhere(places: FloatArray, along: FloatArray) -> FloatArray:
     Layers are quarters of the samples from the lowest to the highest; how far they lie across z
     follows from the mean slope of the logarithm of stiffness.
     """
-    c = along
     order = np.argsort(places[..., 2], axis=1, kind="stable")
-    layer = np.take_along_axis(c, order, axis=1).reshape(len(c), _ALONG, -1).mean(axis=2)
+    layer = np.take_along_axis(along, order, axis=1).reshape(len(along), _ALONG, -1).mean(axis=2)
     series = 1.0 / (1.0 / layer).mean(axis=1)
     arm = places - places.mean(axis=1, keepdims=True)
-    log = np.log(c)
+    log = np.log(along)
     log -= log.mean(axis=1, keepdims=True)
     spread = np.einsum("cqi,cqj->cij", arm, arm)
     slope = np.linalg.solve(spread, np.einsum("cqi,cq->ci", arm, log)[..., None])[..., 0]
     total = np.einsum("ci,ci->c", slope, slope)
     vertical = np.divide(slope[:, 2] ** 2, total, out=np.zeros_like(total), where=total > 1e-12)
-    result: FloatArray = 1.0 + vertical * (series / c.mean(axis=1) - 1.0)
+    result: FloatArray = 1.0 + vertical * (series / along.mean(axis=1) - 1.0)
     return result

@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vbsim.checks import InvalidInput, require
-from vbsim.kernels.assembly import gather_cells
-from vbsim.kernels.relaxing import relax
 from vbsim.mesh.hexa.plan import Plan
 from vbsim.mesh.hexa.sweep import Sweep
+from vbsim.mesh.mending import Mending, mended_points
 from vbsim.mesh.mesh import Mesh
 from vbsim.mesh.quality import scaled_jacobian
 
@@ -44,13 +43,9 @@ _RINGS_PER_RADIUS = 0.42
 _CAP_GROWTH = 1.25
 # Fixed-point steps for the height at which a point of an inner plane meets the outline.
 _STEPS = 4
-# Cells below the first of these are mended by moving their points, by at most so many edges. The
-# second is tried where that leaves a cell below the least: the moves stop at a better place, but
-# more of them swell a body by up to 1 % where it sinks deepest.
-_WANTED_JACOBIANS = (0.36, 0.42)
-_GOOD_JACOBIAN = 0.3
-_REACH = 1.5
-_ROUNDS = 24
+# Cells below the first of these are mended. The second is tried where that leaves a cell below the
+# third: moves stop at a better place, but more of them swell a body by up to 1 % at the deepest.
+_MENDING = Mending((0.36, 0.42), 0.3, 0.2, 0.01, 1.5, rounds=24)
 # A cell below this is refused: sums over it lose their meaning long before 0.
 LEAST_JACOBIAN = 0.05
 
@@ -359,22 +354,10 @@ def _relaxed(planes: FloatArray, layout: BodyLayout) -> FloatArray:
     """Move points of cells with poor corners by a little; the endplates' outer faces stay."""
     sweep = Sweep(layout.plan, planes)
     mesh = sweep.mesh()
-    first = np.zeros(mesh.n_points + 1, np.int64)
-    member = np.empty(mesh.cells.size, np.int32)
-    gather_cells(mesh.cells, first, member)
     movable = np.ones(planes.shape[:2], bool)
     movable[[0, -1]] = False
     edge = float(np.cbrt(np.median(np.abs(mesh.volumes()))))
-    x = mesh.points
-    for wanted in _WANTED_JACOBIANS:
-        x = mesh.points.copy()
-        limits = np.array([wanted, 0.2 * edge, 0.01 * edge, _REACH * edge])
-        for _ in range(_ROUNDS):
-            if not relax(x, mesh.points, mesh.cells, first, member, movable.ravel(), limits):
-                break
-        if scaled_jacobian(mesh.with_points(x)).min() >= _GOOD_JACOBIAN:
-            break
-    return x.reshape(planes.shape)
+    return mended_points(mesh, movable.ravel(), edge, _MENDING).reshape(planes.shape)
 
 
 def _cap_planes(face: FloatArray, platen_mm: float, n: int) -> FloatArray:

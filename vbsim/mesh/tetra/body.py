@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vbsim.checks import InvalidInput, require
-from vbsim.kernels.assembly import gather_cells
-from vbsim.kernels.relaxing import relax
 from vbsim.mesh.hexa.body import BodyLayout, HexaBody, Region, cap_shares
+from vbsim.mesh.mending import Mending, mended_points
 from vbsim.mesh.mesh import Mesh, outer_faces
 from vbsim.mesh.order import halfway, second_order
 from vbsim.mesh.quality import scaled_jacobian
@@ -36,12 +35,9 @@ IntArray = NDArray[np.int64]
 # A cell below this is refused: it is flat, or inside out. Sound cells of thin layers are not far
 # away: where an endplate meets a wall of 0.35 mm they have 0.01 at a size of 3 mm, 0.002 at 5 mm.
 _LEAST_JACOBIAN = 0.001
-# A deformed body with such a cell is mended: cells below the first of these are made better by
-# moving their points, or only those below the next where that has made others poor. The steps are
-# first that part of an edge and at last this; together they are no more than the last.
-_WANTED_JACOBIANS = (0.02, 0.005, 0.002)
-_MENDING = (0.05, 0.002, 0.3)
-_ROUNDS = 12
+# A deformed body with such a cell is mended. Mending all that could be better may make others poor:
+# less is tried then, down to what is nearly flat.
+_MENDING = Mending((0.02, 0.005, 0.002), _LEAST_JACOBIAN, 0.05, 0.002, 0.3, rounds=12)
 # Cores that are kept, so that stages of one shape share their cells.
 _KEPT = 4
 # Faces of the core, as hexahedra number theirs: below, above, and the four sides.
@@ -240,7 +236,8 @@ def _mended(body: TetraBody, points: FloatArray) -> FloatArray:
     The outer faces of the endplates stay.
     """
     cells = np.ascontiguousarray(body.mesh.cells[body.is_body, :4])
-    poor = scaled_jacobian(Mesh(points, cells, "tetra")) < _LEAST_JACOBIAN
+    moved = Mesh(points, cells, "tetra")
+    poor = scaled_jacobian(moved) < _LEAST_JACOBIAN
     if not poor.any():
         return points
     movable = np.zeros(len(points), bool)
@@ -248,20 +245,8 @@ def _mended(body: TetraBody, points: FloatArray) -> FloatArray:
         movable[cells[poor]] = True
         poor = np.asarray(movable[cells].any(axis=1))
     movable[np.concatenate([cap.base for cap in body.caps])] = False
-    first = np.zeros(len(points) + 1, np.int64)
-    member = np.empty(cells.size, np.int32)
-    gather_cells(cells, first, member)
     edge = float(np.cbrt(np.median(np.abs(body.mesh.volumes()))))
-    moved = points
-    for wanted in _WANTED_JACOBIANS:
-        moved = points.copy()
-        limits = np.array([wanted, *(share * edge for share in _MENDING)])
-        for _ in range(_ROUNDS):
-            if not relax(moved, points, cells, first, member, movable, limits):
-                break
-        if scaled_jacobian(Mesh(moved, cells, "tetra")).min() >= _LEAST_JACOBIAN:
-            break
-    return moved
+    return mended_points(moved, movable, edge, _MENDING)
 
 
 class _Layers:
